@@ -1,0 +1,88 @@
+"""Grade submissions with nbgrader, one student at a time, and read the results back."""
+
+import re
+from dataclasses import dataclass, field
+
+from nbgrader.api import MissingEntry
+
+from autograder import notebooks
+from autograder.course import CourseError
+from autograder.rebuild import REASON
+
+MISTAKE = re.compile(r"This is what comes out when (.*)\.$", re.MULTILINE)
+
+
+@dataclass
+class Result:
+    """What came of one submission.
+
+    `mistakes` are the known mistakes named in it; `broken` is why it could not be read, which is
+    its author's to mend; `failure` is why it could not be graded, which is not.
+    """
+
+    student: str
+    slug: str
+    score: float = 0.0
+    max_score: float = 0.0
+    mistakes: list[str] = field(default_factory=list)
+    broken: str | None = None
+    failure: str | None = None
+
+
+def grade(course, slug):
+    """Grade every submission of an assignment again, with feedback; yield a `Result` for each.
+
+    Raises CourseError if the assignment has not been released or nobody has handed in anything.
+    A submission that fails does not stop the others.
+    """
+    course.require_released(slug)
+    students = course.students(slug)
+    if not students:
+        folder = course.folder("submitted", slug, "<student>").relative_to(course.root)
+        raise CourseError(f"nobody has handed in anything: put notebooks into {folder}/")
+    for student in students:
+        yield grade_one(course, slug, student)
+
+
+def grade_one(course, slug, student):
+    """Grade one submission, write its feedback, and return its `Result`."""
+    handed_in = course.notebook("submitted", slug, student)
+    if not handed_in.is_file() and not handed_in.is_symlink():
+        where = handed_in.parent.relative_to(course.root)
+        return Result(student, slug, failure=f"no {slug}.ipynb in {where}/")
+    result = course.api.autograde(slug, student, force=True, create=True)
+    if not result["success"]:
+        return Result(student, slug, failure=_last_line(result))
+    feedback = course.api.generate_feedback(slug, student, force=True)
+    found = read_result(course, slug, student)
+    if not feedback["success"]:
+        found.failure = _last_line(feedback)
+    return found
+
+
+def read_result(course, slug, student):
+    """The result of a submission that has been graded."""
+    found = Result(student, slug)
+    try:
+        with course.gradebook() as gradebook:
+            submission = gradebook.find_submission(slug, student)
+            found.score, found.max_score = submission.score, submission.max_score
+    except MissingEntry:
+        found.failure = "it has no score in the gradebook"
+        return found
+    notebook = notebooks.read(course.notebook("autograded", slug, student))
+    found.broken = notebook.metadata.get(REASON)
+    for cell in notebooks.grade_cells(notebook):
+        for output in cell.cell.get("outputs", []):
+            named = MISTAKE.search(output.get("evalue", ""))
+            if named:
+                function = cell.cell.outputs[0].get("evalue", "").split(":")[0]
+                line = f"{function}: {named[1]}"
+                found.mistakes += [line] if line not in found.mistakes else []
+    return found
+
+
+def _last_line(result):
+    """The last line of what nbgrader said, in which the reason stands."""
+    lines = f"{result.get('log') or ''}\n{result.get('error') or ''}".strip().splitlines()
+    return lines[-1] if lines else "nbgrader gave no reason"

@@ -1,0 +1,367 @@
+"""Read notebooks, and the rules that the tests hold them to.
+
+`read` loads a notebook or raises `NotebookError` with one clear line.
+`grade_cells` and `regions` say what nbgrader will do with it.
+A rule takes a notebook and yields (cell, message) for every breach; `problems` and `one_body` name
+the file too. Cells count from 1, and 0 stands for the whole notebook.
+"""
+
+import ast
+import copy
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbformat.validator import iter_validate
+
+MEND = "open it in Jupyter and save it again, or restore it from git"
+IMPORTS = sys.stdlib_module_names | {"matplotlib", "numpy", "strokes", "torch", "torchvision"}
+LINES, MEDIAN, COLUMNS, ROW, WORDS, OUTPUT = 25, 6, 79, 2, 120, 200_000
+FORBIDDEN = re.compile(r"\b(?:simply|obvious(?:ly)?|it is easy to see|clearly|trivial(?:ly)?|just)\b",
+                       re.IGNORECASE)
+ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:content|etc|home|mnt|opt|root|tmp|usr|Users|var|work)/"
+                      r"|\b[A-Za-z]:\\|file://")
+NOT_PROSE = re.compile(r"^(`{3,}|~{3,})(?!\{(?!math|code))[^\n]*\n.*?^\1|\$\$.*?\$\$"
+                       r"|^\\begin\{.*?^\\end\{|^(?:\||#|:[\w-]+:)[^\n]*", re.DOTALL | re.MULTILINE)
+ASIDE = re.compile(r"<details.*?</details>|^(`{3,}|:{3,})\{.*?^\1", re.DOTALL | re.MULTILINE)
+NEXT_SENTENCE = re.compile(r"(\S+)[.!?][)\"'*_”’]*\s+[(\"'*_“‘]*[A-Z]")
+ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|al|[Ff]ig|[Ee]q|[Cc]h)$")
+
+
+class NotebookError(Exception):
+    """A notebook that cannot be used: "path: what is wrong: the way out"."""
+
+
+class Problem(NamedTuple):
+    """One breach of one rule; `cell` counts from 1, 0 stands for the whole notebook."""
+
+    path: str
+    cell: int
+    message: str
+
+    def __str__(self):
+        """Return "path, cell n: message"."""
+        where = f"cell {self.cell}" if self.cell else "whole notebook"
+        return f"{self.path}, {where}: {self.message}"
+
+
+class GradeCell(NamedTuple):
+    """A cell with nbgrader metadata, as `grade_cells` yields it.
+
+    `index` counts from 0, `points` is a float (0 where the cell is not graded), and `kind` is
+    "test" (graded, locked), "solution" (an answer), "manual" (an answer graded by hand),
+    "task" (marked by hand) or "locked" (text that nbgrader writes back).
+    """
+
+    index: int
+    grade_id: str
+    points: float
+    kind: str
+    cell: dict
+
+
+def read(path):
+    """Return the version-4 notebook in the file `path`, unchanged, as a NotebookNode.
+
+    Cell ids are not repaired, so that a rule can miss them.
+    Raises NotebookError with one line if the file is missing, unreadable or not a notebook.
+    """
+    try:
+        raw = json.loads(Path(path).read_text(encoding="utf-8"))
+        version = raw["nbformat"]
+        notebook = nbformat.v4.to_notebook(raw) if version == 4 else None
+    except FileNotFoundError:
+        raise NotebookError(f"{path}: no such notebook: check the name and the folder") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise NotebookError(f"{path}: cannot be read ({reason}): check the file") from None
+    except UnicodeDecodeError:
+        raise NotebookError(f"{path}: not UTF-8 text: {MEND}") from None
+    except json.JSONDecodeError as error:
+        what = f"not JSON at line {error.lineno} ({error.msg})"
+        raise NotebookError(f"{path}: {what}: {MEND}") from None
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise NotebookError(f"{path}: JSON, but not a notebook: {MEND}") from None
+    if notebook is None:
+        raise NotebookError(f"{path}: notebook format {version!r}, not 4: {MEND}")
+    fault = _fault(notebook)
+    if fault:
+        raise NotebookError(f"{path}: not a valid notebook ({fault}): {MEND}")
+    return notebook
+
+
+def _fault(notebook):
+    """Return the first breach of the notebook schema in one line, or None; ids may be missing."""
+    filled = copy.deepcopy(notebook)
+    minor = filled.get("nbformat_minor")
+    cells = filled.get("cells")
+    for number, cell in enumerate(cells if isinstance(cells, list) else []):
+        if isinstance(cell, dict) and isinstance(minor, int) and minor >= 5:
+            cell.setdefault("id", f"cell-{number}")
+    minor = minor if isinstance(minor, int) else 5
+    for error in iter_validate(filled, version=4, version_minor=minor):
+        place = "/".join(str(part) for part in error.absolute_path) or "top level"
+        return f"{place}: {str(error.message).splitlines()[0]}"[:160]
+    return None
+
+
+def grade_cells(notebook):
+    """Yield a GradeCell for every cell of `notebook` that bears nbgrader metadata."""
+    for index, cell in enumerate(notebook.cells):
+        meta = cell.metadata.get("nbgrader")
+        if not isinstance(meta, dict):
+            continue
+        graded, solution = bool(meta.get("grade")), bool(meta.get("solution"))
+        if meta.get("task"):
+            kind = "task"
+        elif solution:
+            kind = "manual" if graded else "solution"
+        else:
+            kind = "test" if graded else "locked"
+        points = float(meta.get("points") or 0) if graded or kind == "task" else 0.0
+        yield GradeCell(index, meta.get("grade_id", ""), points, kind, cell)
+
+
+def regions(source, name):
+    """Return the texts between `### BEGIN name` and `### END name` lines of `source`, a list.
+
+    `name` is "SOLUTION" or "HIDDEN TESTS".
+    Raises ValueError if a region is nested, never ends, or ends before it begins.
+    """
+    found, lines = [], None
+    for number, line in enumerate(source.split("\n"), start=1):
+        if f"### BEGIN {name}" in line:
+            if lines is not None:
+                raise ValueError(f"line {number}: BEGIN {name} inside another")
+            lines = []
+        elif f"### END {name}" in line:
+            if lines is None:
+                raise ValueError(f"line {number}: END {name} without its BEGIN")
+            found.append("\n".join(lines))
+            lines = None
+        elif lines is not None:
+            lines.append(line)
+    if lines is not None:
+        raise ValueError(f"BEGIN {name} without its END")
+    return found
+
+
+def problems(path, kind):
+    """Return the Problems of the notebook in `path`; `kind` is a key of RULES."""
+    notebook = read(path)
+    return [Problem(str(path), *found) for rule in RULES[kind] for found in rule(notebook)]
+
+
+def _code(notebook):
+    """Return [(number, cell, ast.Module or None)] of the code cells; None if it is not Python."""
+    found = []
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "code":
+            try:
+                found.append((number, cell, ast.parse(cell.source)))
+            except SyntaxError:
+                found.append((number, cell, None))
+    return found
+
+
+def _prose(notebook, drop=NOT_PROSE):
+    """Yield (number, lines) of the Markdown cells, without code, mathematics, tables, options."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            text = NOT_PROSE.sub("", drop.sub("", cell.source))
+            yield number, re.sub(r"`[^`\n]*`|\$[^$\n]+\$|<[^>\n]+>", " x ", text).split("\n")
+
+
+def saved_clean(notebook):
+    """Cells have ids of their own, no timings, and the kernel is python3."""
+    seen = set()
+    for number, cell in enumerate(notebook.cells, 1):
+        if not cell.get("id") or cell.id in seen:
+            yield number, "no cell id" if not cell.get("id") else f"cell id {cell.id!r} again"
+        seen.add(cell.get("id"))
+        if "execution" in cell.metadata:
+            yield number, "timings in its metadata: execute with record_timing=False"
+    if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
+        yield 0, "the kernelspec is not python3"
+
+
+def opening(notebook):
+    """The first cell is the title with *You will* and *You need*, the second the imports."""
+    cells = [*notebook.cells, None, None]
+    title = cells[0].source if cells[0] and cells[0].cell_type == "markdown" else ""
+    for wanted in ("# ", "*You will*", "*You need*"):
+        if not (title.startswith(wanted) if wanted == "# " else wanted in title):
+            yield 1, f"the first cell lacks {wanted!r}"
+    places = {n for n, _, tree in _code(notebook) for node in ast.walk(tree or ast.Module([]))
+              if isinstance(node, ast.Import | ast.ImportFrom)}
+    if 2 not in places:
+        yield 2, "the second cell is not the imports"
+    yield from ((number, "an import outside the second cell") for number in sorted(places - {2}))
+
+
+def imports(notebook):
+    """A book notebook imports torch, torchvision, matplotlib, numpy, strokes or Python's own."""
+    for number, _, tree in _code(notebook):
+        for node in ast.walk(tree or ast.Module([])):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = ["." * node.level + (node.module or "")]
+                if node.names[0].name == "*":
+                    yield number, f"import * from {names[0]}"
+            for name in names:
+                if name.partition(".")[0] not in IMPORTS:
+                    yield number, f"imports {name}: a chapter needs torch and the data alone"
+
+
+def code_size(notebook):
+    """Code cells are plain Python, short and narrow, and at most two stand in a row."""
+    sizes, row = [], 0
+    code = {number: (cell, tree) for number, cell, tree in _code(notebook)}
+    for number in range(1, len(notebook.cells) + 1):
+        row = row + 1 if number in code else 0
+        if row == ROW + 1:
+            yield number, f"more than {ROW} code cells in a row"
+        if number not in code:
+            continue
+        cell, tree = code[number]
+        lines = [line for line in cell.source.split("\n") if line.strip()]
+        sizes.append(len(lines))
+        if tree is None:
+            yield number, "not plain Python: no % or ! lines"
+        if len(lines) > LINES:
+            yield number, f"{len(lines)} lines, at most {LINES}"
+        if max(map(len, lines), default=0) > COLUMNS:
+            yield number, f"{max(map(len, lines))} columns, at most {COLUMNS}"
+    if sizes and statistics.median(sizes) > MEDIAN:
+        yield 0, f"the median code cell has {statistics.median(sizes):g} lines, at most {MEDIAN}"
+
+
+def prose(notebook):
+    """Markdown has one sentence per line and no word that scolds the reader."""
+    for number, lines in _prose(notebook):
+        for line in lines:
+            for word in FORBIDDEN.findall(line):
+                yield number, f"the word {word!r}"
+            text = re.sub(r"^\s*(?:[-*+>]|\d+\.)?\s*(?:\*\*[^*]+\*\*)?", "", line)
+            for match in NEXT_SENTENCE.finditer(text):
+                if not ABBREVIATION.search(match[1]):
+                    yield number, f"a second sentence in a line, after {match[1]!r}"
+
+
+def cell_words(notebook):
+    """A cell of prose has at most 120 words, but for title, asides and questionnaire."""
+    questions = False
+    for number, lines in _prose(notebook, drop=ASIDE):
+        for heading in re.findall(r"^##? .*", notebook.cells[number - 1].source, re.MULTILINE):
+            questions = "question" in heading.lower()
+        words = len(re.findall(r"\w+(?:[-'’]\w+)*", " ".join(lines)))
+        if words > WORDS and number > 1 and not questions:
+            yield number, f"{words} words, at most {WORDS}"
+
+
+def executed(notebook):
+    """The cells were run in order, from 1, and none is empty."""
+    for count, (number, cell, _) in enumerate(_code(notebook), 1):
+        if not cell.source.strip():
+            yield number, "an empty code cell"
+        if cell.execution_count != count:
+            yield number, f"its count is {cell.execution_count}, not {count}: restart and run all"
+
+
+def outputs(notebook):
+    """Outputs are small, and pictures have an alternative text (mystnb.image.alt)."""
+    for number, cell, _ in _code(notebook):
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        for output in cell.outputs:
+            size = len(json.dumps(output))
+            if size > OUTPUT:
+                yield number, f"an output of {size} bytes, at most {OUTPUT}"
+            if any(kind.startswith("image/") for kind in output.get("data", {})) and not alt.strip():
+                yield number, "a picture without metadata mystnb.image.alt"
+
+
+def _texts(value):
+    """Yield the strings in a value of JSON, except pictures."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in items:
+            if not str(key).startswith("image/"):
+                yield from _texts(part)
+
+
+def paths(notebook):
+    """No source and no output names a place on one machine."""
+    for number, cell in enumerate(notebook.cells, 1):
+        for text in _texts([cell.source, cell.get("outputs", [])]):
+            for found in ABSOLUTE.findall(text):
+                yield number, f"an absolute path ({found}...)"
+
+
+def stripped(notebook):
+    """No cell has outputs or a count."""
+    for number, cell, _ in _code(notebook):
+        if cell.outputs or cell.execution_count is not None:
+            yield number, "outputs or a count: clear all outputs"
+
+
+def graded(notebook):
+    """Grade ids are unique; a test opens with a docstring and ends in a statement or check(...)."""
+    seen, trees = set(), {number: tree for number, _, tree in _code(notebook)}
+    for index, grade_id, _, kind, _ in grade_cells(notebook):
+        number, tree = index + 1, trees.get(index + 1)
+        if not grade_id or grade_id in seen:
+            yield number, f"grade id {grade_id!r} again" if grade_id else "no grade id"
+        seen.add(grade_id)
+        if kind != "test":
+            continue
+        if tree is None or not ast.get_docstring(tree):
+            yield number, "a test without a docstring that says what it tests"
+        elif isinstance(last := tree.body[-1], ast.Expr) and len(tree.body) > 1:
+            call = getattr(last.value, "func", None)
+            if getattr(call, "id", None) != "check":
+                yield number, "a test that ends in an expression, which nbgrader may take for a mark"
+
+
+def tested(notebook):
+    """In the solutions, a test holds more than its docstring, and an answer has its region."""
+    trees = {number: tree for number, _, tree in _code(notebook)}
+    for index, _, _, kind, cell in grade_cells(notebook):
+        tree = trees.get(index + 1)
+        if kind == "test" and tree and len(tree.body) < 2:
+            yield index + 1, "a test that tests nothing"
+        if kind == "solution" and cell.cell_type == "code" and not regions(cell.source, "SOLUTION"):
+            yield index + 1, "an answer without ### BEGIN SOLUTION"
+
+
+def stubs(notebook):
+    """In the exercises, every answer raises NotImplementedError."""
+    for index, _, _, kind, cell in grade_cells(notebook):
+        if kind == "solution" and "raise NotImplementedError" not in cell.source:
+            yield index + 1, "an answer that does not raise NotImplementedError"
+
+
+def one_body(paths):
+    """Return Problems: functions and classes that two of the notebooks define differently."""
+    bodies, found = {}, []
+    for path in paths:
+        for number, _, tree in _code(read(path)):
+            for node in tree.body if tree else []:
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    first, body = bodies.setdefault(node.name, (path, ast.dump(node)))
+                    if first != path and body != ast.dump(node):
+                        message = f"{node.name} has another body in {first}"
+                        found.append(Problem(str(path), number, message))
+    return found
+
+
+RULES = {
+    "book": (saved_clean, opening, imports, code_size, prose, cell_words, executed, outputs, paths),
+    "solutions": (saved_clean, stripped, graded, tested, paths),
+    "exercises": (saved_clean, stripped, graded, stubs, paths),
+}

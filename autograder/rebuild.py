@@ -1,0 +1,144 @@
+"""A submission made anew: the released notebook with the student's answers in it.
+
+Of what a student hands in, only the sources of answer cells and of extra code cells count. Tags,
+metadata, test cells, copies, foreign cells and the order of cells are the release's. A submission
+that cannot be read becomes the untouched release, with the reason at its top.
+"""
+
+import copy
+import json
+import os
+import stat
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+
+LARGEST = 20_000_000  # bytes of a submitted notebook
+REASON = "autograder-unreadable"  # the metadata key and cell id of the reason
+
+
+class Unreadable(Exception):
+    """Why a submission cannot be read, and what its author can do, in one line."""
+
+
+def read_submission(path):
+    """The cells of a submitted notebook as (type, source, grade_id or None).
+
+    Reads nbformat 3 and 4 and asks for nothing more than cells with sources.
+    Raises Unreadable with a reason.
+    """
+    again = "Open it in Jupyter, save it, and hand it in again."
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        raise Unreadable(f"It is a link, or cannot be opened. {again}") from None
+    with open(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise Unreadable(f"It is not a file. {again}")
+        if about.st_size > LARGEST:
+            raise Unreadable(f"It is larger than {LARGEST // 10**6} MB. Clear its outputs, save "
+                             "it, and hand it in again.")
+        raw = file.read(LARGEST + 1)
+    try:
+        notebook = json.loads(raw.decode("utf-8-sig"))
+        if notebook.get("nbformat") == 3:
+            sheets = notebook["worksheets"]
+            cells = [{**cell, "source": cell.get("input", cell.get("source"))}
+                     for sheet in sheets for cell in sheet["cells"]]
+        else:
+            cells = notebook["cells"]
+        return [_cell(cell) for cell in cells]
+    except UnicodeDecodeError:
+        raise Unreadable(f"It is not UTF-8 text. {again}") from None
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"It is not JSON from line {error.lineno} on. {again}") from None
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise Unreadable(f"It is not a notebook. {again}") from None
+
+
+def _cell(cell):
+    """One submitted cell as (type, source, grade_id or None)."""
+    source = cell["source"]
+    source = source if isinstance(source, str) else "".join(source)
+    metadata = cell.get("metadata")
+    about = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    grade_id = about.get("grade_id") if isinstance(about, dict) else None
+    whole = source.encode("utf-8", "replace").decode()  # a lone surrogate cannot be saved
+    return cell.get("cell_type"), whole, grade_id if isinstance(grade_id, str) else None
+
+
+def rebuild(release, submitted):
+    """A copy of the notebook `release` with the answers of `submitted`, cells of read_submission.
+
+    Extra code cells keep their place: they come right before the next cell that the release has
+    too. A second copy of an answer cell is an extra cell.
+    """
+    notebook = copy.deepcopy(release)
+    place = {_id(cell): i for i, cell in enumerate(notebook.cells) if _id(cell)}
+    own = {cell.source for cell in release.cells}
+    extras = {i: [] for i in range(len(notebook.cells) + 1)}
+    seen, pending, last = set(), [], -1
+    for kind, source, grade_id in submitted:
+        at = place.get(grade_id)
+        if at is not None and grade_id not in seen:
+            seen.add(grade_id)
+            extras[at] += pending
+            pending, last = [], max(last, at)
+            if notebook.cells[at].metadata.nbgrader.solution:
+                notebook.cells[at].source = source
+        elif kind == "code" and source.strip() and source not in own and not _locked(release, at):
+            pending.append(source)
+    extras[_next_test(notebook, last)] += pending
+    cells = []
+    for i in range(len(notebook.cells) + 1):
+        for source in extras[i]:
+            cells.append(nbformat.v4.new_code_cell(source, id=f"extra-{len(cells)}"))
+        cells += notebook.cells[i:i + 1]
+    notebook.cells = cells
+    return notebook
+
+
+def _id(cell):
+    """A released cell's grade_id, or None."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def _locked(release, at):
+    """Whether the released cell number `at` is one that students may not change."""
+    return at is not None and not release.cells[at].metadata.nbgrader.solution
+
+
+def _next_test(notebook, last):
+    """The number of the first test after cell `last`, or of the end."""
+    for i in range(last + 1, len(notebook.cells)):
+        if notebook.cells[i].metadata.get("nbgrader", {}).get("grade"):
+            return i
+    return len(notebook.cells)
+
+
+def unreadable(release, reason):
+    """A copy of `release` that says at its top why the submission counts for nothing."""
+    notebook = copy.deepcopy(release)
+    notebook.metadata[REASON] = reason
+    text = f"**This submission could not be read, so it has no points.** {reason}"
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text, id=REASON))
+    return notebook
+
+
+class RebuildExporter(NotebookExporter):
+    """Stands where nbgrader reads a submitted notebook, and hands it a rebuilt one."""
+
+    def from_filename(self, filename, resources=None, **kwargs):
+        """Read and convert a notebook; one that was handed in is rebuilt first."""
+        if not self.parent._sanitizing:
+            return super().from_filename(filename, resources, **kwargs)
+        directory, about = self.parent.coursedir, resources["nbgrader"]
+        folder = directory.format_path(directory.release_directory, ".", about["assignment"])
+        release = nbformat.read(Path(folder) / f"{about['notebook']}.ipynb", as_version=4)
+        try:
+            notebook = rebuild(release, read_submission(filename))
+        except Unreadable as error:
+            notebook = unreadable(release, str(error))
+        return self.from_notebook_node(notebook, resources=resources, **kwargs)

@@ -1,0 +1,32 @@
+"""Hidden tests of the convolution assignment.
+
+`functions` holds the references; each of the other modules holds, for one group of functions, the
+known mistakes and what its hidden tests feed a student's function. Most mistakes are the reference
+with its inputs or its result bent: what a student's slip amounts to. Inputs part right from wrong
+by their shapes: height is never width, channels in are never channels out, kernels are not square,
+batches hold more than one sample.
+"""
+
+from autograder.references.convolution import (
+    backward,
+    columns,
+    counting,
+    forward,
+    matrix,
+    pooling,
+    size,
+)
+
+TASKS = {task.__name__: task() for task in (
+    size.conv_out_size,
+    forward.conv2d,
+    columns.im2col,
+    columns.conv2d_im2col,
+    columns.col2im,
+    backward.conv2d_backward,
+    matrix.conv_matrix,
+    pooling.max_pool2d,
+    pooling.max_pool2d_backward,
+    counting.count_parameters,
+    counting.count_macs,
+)}

@@ -1,0 +1,69 @@
+"""A small class to try the course with: its notebooks are real, its students are not.
+
+Each student hands in the exercise with the solution's answers, some of them bent: a pair of texts
+says which piece of which answer is replaced by what. One leaves the exercise as it is, and one
+tries to cheat.
+"""
+
+import nbformat
+
+from autograder import notebooks
+from autograder.course import CourseError
+
+TAMPERED = "nothing answered, tests skipped, points raised"
+CLASS = {
+    "convolution": {
+        "amina": {},
+        "bo": None,
+        "chidi": {"conv2d": ("(window * weight[o])", "(window * weight[o].flip(1, 2))")},
+        "dora": {"conv_out_size": ("return room // stride + 1", "return -(-room // stride) + 1")},
+        "emil": {"conv2d_backward": ("g.sum(dim=(0, 2))", "g.mean(dim=(0, 2))"),
+                 "max_pool2d": ('value=float("-inf")', "value=0.0")},
+        "farah": {"count_macs": ("* H_out * W_out",
+                                 "* H_out * W_out * layer.stride[0] * layer.stride[1]"),
+                  "col2im": ("] += parts", "] = parts")},
+        "goran": TAMPERED,
+    },
+}
+
+
+def hand_in(course, slug, student, bends):
+    """Write one submission of the sample class; `bends` None leaves it untouched."""
+    notebook = notebooks.read(course.notebook("release", slug))
+    if bends == TAMPERED:
+        for cell in notebooks.grade_cells(notebook):
+            cell.cell.metadata.tags = ["skip-execution"]
+            if cell.kind == "test":
+                cell.cell.metadata.nbgrader.points = 100
+    elif bends is not None:
+        source = notebooks.read(course.notebook("source", slug))
+        answers = {cell.grade_id: cell.cell.source for cell in notebooks.grade_cells(source)
+                   if cell.kind == "solution"}
+        for name, (old, new) in bends.items():
+            if answers[name].count(old) != 1:
+                raise CourseError(f"sample student {student}: '{old}' is not once in {name}")
+            answers[name] = answers[name].replace(old, new)
+        for cell in notebooks.grade_cells(notebook):
+            if cell.grade_id in answers:
+                cell.cell.source = "\n".join(line for line in answers[cell.grade_id].split("\n")
+                                             if "### " not in line)
+    path = course.notebook("submitted", slug, student)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+def hand_in_class(course, slug):
+    """Write the submissions of the whole sample class, and return the students' names.
+
+    Raises CourseError where there is no sample class, or somebody else has handed in already.
+    """
+    course.require_released(slug)
+    if slug not in CLASS:
+        raise CourseError(f"no sample class for '{slug}': there is one for: {', '.join(CLASS)}")
+    others = sorted(set(course.students(slug)) - set(CLASS[slug]))
+    if others:
+        raise CourseError(f"{', '.join(others[:3])} handed in {slug} already: the sample class is "
+                          "for an empty course")
+    for student, bends in CLASS[slug].items():
+        hand_in(course, slug, student, bends)
+    return list(CLASS[slug])

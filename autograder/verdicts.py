@@ -1,0 +1,187 @@
+"""The trusted side: compare outcomes with the reference's, name the mistake, say it to a student.
+
+A `Judge` holds the references. It hands out inputs and takes back outcomes, as `drive` returns
+them; expected values never leave it.
+"""
+
+import functools
+import inspect
+import os
+from dataclasses import dataclass
+
+import torch
+
+from autograder import references
+from autograder.drivers import drive
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one hidden test found: passed or not, the text for the student, the known mistake."""
+
+    passed: bool
+    message: str | None = None
+    mistake: str | None = None
+
+
+class Judge:
+    """Answers `check` from the references, with inputs drawn from `seed`."""
+
+    def __init__(self, seed=0):
+        self.seed = seed
+        self.expected = functools.lru_cache(maxsize=None)(self._expected)
+
+    @classmethod
+    def from_environment(cls):
+        """A judge with the seed in AUTOGRADER_SEED, or 0."""
+        return cls(int(os.environ.get("AUTOGRADER_SEED", "0")))
+
+    def open(self, name):
+        """The cases of a check: a list of (driver, args, kwargs)."""
+        _, behaviour = references.find(name)
+        cases = behaviour.cases(references.Draw(self.seed, name))
+        return [(behaviour.driver, *_split(case)) for case in cases]
+
+    def judge(self, name, outcomes):
+        """The message for the student, or None when every outcome is right."""
+        return self.verdict(name, outcomes).message
+
+    def verdict(self, name, outcomes):
+        """Compare one outcome per case with the reference's; name the mistake if it is known."""
+        task, behaviour = references.find(name)
+        cases, expected = self.open(name), self.expected(name)
+        if len(outcomes) != len(cases):
+            return Verdict(False, f"{name}: {len(outcomes)} answers for {len(cases)} cases")
+        found = [compare(*pair, behaviour) for pair in zip(outcomes, expected, strict=True)]
+        wrong = [(case, text) for case, text in zip(cases, found, strict=True) if text is not None]
+        if not wrong:
+            return Verdict(True)
+        mistake = self.diagnose(name, outcomes)
+        return Verdict(False, _message(name, task, wrong, len(cases), mistake),
+                       mistake and mistake.name)
+
+    def diagnose(self, name, outcomes):
+        """The first known mistake that gives the same outcomes in every case, or None."""
+        task, behaviour = references.find(name)
+        expected = self.expected(name)
+        for mistake in task.mistakes:
+            bent = [drive(driver, mistake.wrong, args, kwargs)
+                    for driver, args, kwargs in self.open(name)]
+            if (all(_alike(got, b, behaviour) for got, b in zip(outcomes, bent, strict=True))
+                    and any("value" in b and compare(b, want, behaviour) is not None
+                            for b, want in zip(bent, expected, strict=True))):
+                return mistake
+        return None
+
+    def _expected(self, name):
+        task, _ = references.find(name)
+        return [drive(driver, task.reference, args, kwargs)
+                for driver, args, kwargs in self.open(name)]
+
+
+def compare(got, want, behaviour):
+    """What is different between two outcomes, in a few words for a student; None if nothing is."""
+    if "error" in want:
+        expected = want["error"]["types"][0]
+        if "value" in got:
+            return f"expected it to raise a {expected}; it returned {_kind(got['value'])}"
+        if expected in got["error"]["types"]:
+            return None
+        return f"expected it to raise a {expected}; it raised {_raised(got['error'])}"
+    if "error" in got:
+        return f"it raised {_raised(got['error'])}"
+    return _difference(got["value"], want["value"], behaviour, "")
+
+
+def _alike(got, bent, behaviour):
+    """Whether an outcome is a known mistake's; any error is like the mistake's of that type."""
+    if "error" in got and "error" in bent:
+        return got["error"]["types"][0] == bent["error"]["types"][0]
+    return compare(got, bent, behaviour) is None
+
+
+def _difference(got, want, behaviour, where):
+    """The first difference between two trees of plain values; `where` is the way to them."""
+    at = f"{where}: " if where else ""
+    if isinstance(want, torch.Tensor):
+        if not isinstance(got, torch.Tensor):
+            return f"{at}expected a tensor, got {_kind(got)}"
+        return _tensor_difference(got, want, behaviour, at)
+    if isinstance(want, tuple):
+        if not isinstance(got, tuple) or len(got) != len(want):
+            return f"{at}expected {len(want)} values, got {_kind(got)}"
+        pairs = enumerate(zip(got, want, strict=True))
+        found = (_difference(g, w, behaviour, f"{where}[{i}]") for i, (g, w) in pairs)
+    elif isinstance(want, dict):
+        if not isinstance(got, dict) or got.keys() != want.keys():
+            return f"{at}expected {', '.join(want)}, got {_kind(got)}"
+        found = (_difference(got[k], want[k], behaviour, f"{at}{k}") for k in want)
+    elif type(got) is not type(want):
+        return f"{at}expected a {type(want).__name__}, got {_kind(got)}"
+    else:
+        return None if got == want else f"{at}got {got!r}"
+    return next((f for f in found if f), None)
+
+
+def _tensor_difference(got, want, behaviour, at):
+    """Shape, dtype where it is asked for, then values against the largest expected one."""
+    if got.shape != want.shape:
+        return f"{at}expected shape {tuple(want.shape)}, got {tuple(got.shape)}"
+    if behaviour.dtype and got.dtype != want.dtype:
+        return f"{at}expected dtype {want.dtype}, got {got.dtype}"
+    if got.is_complex():
+        return f"{at}expected real numbers, got {got.dtype}"
+    got, want = got.double().cpu(), want.double()
+    scale = want.abs().max() if want.numel() else torch.tensor(0.0)
+    off = ~((got - want).abs() <= behaviour.tolerance * scale + 1e-12)
+    if not off.any():
+        return None
+    first = tuple(off.nonzero()[0].tolist())
+    return (f"{at}shape {tuple(got.shape)} is right, {int(off.sum())} of {off.numel()} values are "
+            f"not; the first is at {list(first)}, where you have {got[first].item():.6g}")
+
+
+def _message(name, task, wrong, count, mistake):
+    """The lines a student reads."""
+    (_, args, kwargs), difference = wrong[0]
+    function = name.split("/")[1]
+    call = ", ".join(_arguments(task.reference, args, kwargs))
+    lines = [f"{function}: wrong in {len(wrong)} of {count} cases.",
+             f"  Called with {call}",
+             f"  {difference}"]
+    if mistake:
+        lines += [f"  This is what comes out when {mistake.name}.", f"  Hint: {mistake.hint}"]
+    return "\n".join(lines)
+
+
+def _arguments(reference, args, kwargs):
+    """Each argument with its name; tensors by shape."""
+    bound = inspect.signature(reference).bind_partial(*args, **kwargs)
+    for key, value in bound.arguments.items():
+        if value is not None:
+            shape = torch.is_tensor(value) and tuple(value.shape)
+            yield f"{key} of shape {shape}" if torch.is_tensor(value) else f"{key}={value!r}"
+
+
+def _kind(value):
+    """A value in a few words."""
+    if torch.is_tensor(value):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, tuple):
+        return f"{len(value)} values"
+    return "None" if value is None else f"the {type(value).__name__} {repr(value)[:60]}"
+
+
+def _raised(error):
+    """A student's exception: what, and in which of their lines."""
+    if error["types"][0] == "NotImplementedError" and not error["message"]:
+        return "NotImplementedError: it is not written yet"
+    text = f"{error['types'][0]}: {error['message']}".strip()
+    return text + (f"\n  in your line: {error['line']}" if error["line"] else "")
+
+
+def _split(case):
+    """A case's arguments and keyword arguments."""
+    if case and isinstance(case[-1], dict):
+        return tuple(case[:-1]), case[-1]
+    return tuple(case), {}

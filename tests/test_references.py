@@ -1,0 +1,253 @@
+"""References against torch, known mistakes against the hidden tests, right answers of any style."""
+
+import importlib
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from right_convolution import RIGHT
+
+from autograder import check, references
+from autograder.check import CheckFailed, attach
+from autograder.drivers import drive
+from autograder.references import convolution
+from autograder.references.convolution import functions
+from autograder.verdicts import Judge
+
+SEEDS = (0, 20261120)
+MISTAKES = [(slug, function, mistake) for slug in references.slugs()
+            for function, task in references.tasks(slug).items() for mistake in task.mistakes]
+VARIANTS = [("convolution", function, variant) for function, variants in RIGHT.items()
+            for variant in variants]
+
+
+def answer(judge, name, fn):
+    """The verdict on `fn` for one check."""
+    return judge.verdict(name, [drive(*case[:1], fn, *case[1:]) for case in judge.open(name)])
+
+
+def checks_of(slug, function):
+    """The names of the checks of one function."""
+    return [name for name in references.names() if name.startswith(f"{slug}/{function}/")]
+
+
+def solution(slug):
+    """The functions that the solution notebook defines, run as the notebook runs them."""
+    notebook = nbformat.read(f"solutions/{slug}/{slug}.ipynb", as_version=4)
+    space = {}
+    for cell in notebook.cells:
+        about = cell.metadata.get("nbgrader", {})
+        if about.get("solution") or about.get("grade_id") == "setup":
+            exec(compile(cell.source, about["grade_id"], "exec"), space)
+    return space
+
+
+@st.composite
+def convolutions(draw):
+    """Shapes of a convolution whose window fits."""
+    size, kernel = st.integers(1, 9), st.integers(1, 4)
+    option = dict(stride=draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
+                  padding=draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+                  dilation=draw(st.tuples(st.integers(1, 3), st.integers(1, 3))))
+    n, c, o = draw(st.tuples(*[st.integers(1, 3)] * 3))
+    x, weight = (n, c, draw(size), draw(size)), (o, c, draw(kernel), draw(kernel))
+    for axis in (0, 1):
+        span = option["dilation"][axis] * (weight[2 + axis] - 1) + 1
+        assume(span <= x[2 + axis] + 2 * option["padding"][axis])
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    shapes = (x, weight, (o,))
+    return [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes], option
+
+
+@settings(max_examples=60, deadline=None)
+@given(convolutions())
+def test_conv2d_reference_equals_torch(case):
+    """The loops and torch's convolution agree on drawn shapes, values and gradients."""
+    (x, weight, bias), option = case
+    want = F.conv2d(x, weight, bias, **option)
+    torch.testing.assert_close(functions.conv2d(x, weight, bias, **option), want)
+    if option.pop("dilation") == (1, 1):
+        leaves = [t.clone().requires_grad_() for t in (x, weight, bias)]
+        out = F.conv2d(*leaves, **option)
+        upstream = torch.cos(torch.arange(out.numel()).double()).view(out.shape)
+        grads = torch.autograd.grad(out, leaves, upstream)
+        for got, by_autograd in zip(functions.conv2d_backward(upstream, x, weight, **option), grads,
+                                    strict=True):
+            torch.testing.assert_close(got, by_autograd)
+
+
+@settings(max_examples=40, deadline=None)
+@given(convolutions())
+def test_columns_equal_torch(case):
+    """im2col and col2im agree with unfold and fold, and are each other's transpose."""
+    (x, weight, _), option = case
+    option.pop("dilation")
+    kernel = tuple(weight.shape[2:])
+    assume(all(k <= s + 2 * p for k, s, p in
+               zip(kernel, x.shape[2:], option["padding"], strict=True)))
+    cols = functions.im2col(x, kernel, **option)
+    torch.testing.assert_close(cols, F.unfold(x, kernel, **option))
+    back = functions.col2im(cols, tuple(x.shape[2:]), kernel, **option)
+    torch.testing.assert_close(back, F.fold(cols, tuple(x.shape[2:]), kernel, **option))
+    torch.testing.assert_close((cols * cols).sum(), (x * back).sum())
+
+
+@settings(max_examples=40, deadline=None)
+@given(convolutions(), st.booleans())
+def test_max_pool_reference_equals_torch(case, ties):
+    """Pooling and its gradient agree with torch, ties included."""
+    (x, weight, _), option = case
+    kernel = tuple(weight.shape[2:])
+    padding = tuple(min(p, k // 2) for p, k in zip(option["padding"], kernel, strict=True))
+    assume(all(k <= s + 2 * p for k, s, p in zip(kernel, x.shape[2:], padding, strict=True)))
+    x = (x.round() if ties else x).requires_grad_()
+    want = F.max_pool2d(x, kernel, option["stride"], padding)
+    torch.testing.assert_close(
+        functions.max_pool2d(x.detach(), kernel, option["stride"], padding), want.detach())
+    upstream = torch.cos(torch.arange(want.numel()).double()).view(want.shape)
+    got = functions.max_pool2d_backward(upstream, x.detach(), kernel, option["stride"], padding)
+    torch.testing.assert_close(got, torch.autograd.grad(want, x, upstream)[0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(3, 6), st.integers(3, 6))
+def test_matrix_reference_equals_torch(kh, kw, height, width):
+    """The matrix does to a flattened picture what torch does to the picture."""
+    weight, x = torch.randn(kh, kw).double(), torch.randn(height, width).double()
+    want = F.conv2d(x[None, None], weight[None, None]).flatten()
+    torch.testing.assert_close(functions.conv_matrix(weight, height, width) @ x.flatten(), want)
+
+
+def test_counts_equal_torch():
+    """Parameters and multiply-adds agree with what torch itself counts."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    layers = [(torch.nn.Conv2d(6, 9, (3, 5), stride=2, groups=3), (1, 6, 11, 9)),
+              (torch.nn.Conv2d(4, 8, 3, bias=False), (1, 4, 7, 8)),
+              (torch.nn.Linear(20, 6), (1, 20))]
+    for layer, shape in layers:
+        with FlopCounterMode(display=False) as counter:
+            out = layer(torch.zeros(shape))
+        size = tuple(out.shape[2:]) or None
+        assert 2 * functions.count_macs(layer, size) == counter.get_total_flops()
+        assert functions.count_parameters(layer) == sum(p.numel() for p in layer.parameters())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("slug", references.slugs())
+def test_solution_passes_every_check(slug, seed):
+    """What the solution notebook defines gets every point, whatever the seed."""
+    judge, space = Judge(seed), solution(slug)
+    for name in references.names():
+        if name.startswith(f"{slug}/"):
+            verdict = answer(judge, name, space[name.split("/")[1]])
+            assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize("slug,function,variant", VARIANTS, ids=lambda v: getattr(v, "__name__", v))
+def test_right_answers_of_any_style_pass(slug, function, variant):
+    """Loops, einsum, as_strided, numpy or float32 inside: right is right."""
+    for name in checks_of(slug, function):
+        verdict = answer(Judge(), name, variant)
+        assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("slug,function,mistake", MISTAKES,
+                         ids=[f"{f}: {m.name}" for _, f, m in MISTAKES])
+def test_known_mistake_is_caught_and_named(slug, function, mistake, seed):
+    """At least one hidden test fails, and one that fails calls the mistake by its name."""
+    judge = Judge(seed)
+    verdicts = [answer(judge, name, mistake.wrong) for name in checks_of(slug, function)]
+    assert not all(v.passed for v in verdicts), "no hidden test catches it"
+    assert mistake.name in {v.mistake for v in verdicts}
+    for verdict in verdicts:
+        assert verdict.passed or "case" in verdict.message
+
+
+def test_every_reference_module_is_well_formed():
+    """Mistakes of one function have names of their own, and hints that end in a full stop."""
+    for slug in references.slugs():
+        assert importlib.import_module(f"autograder.references.{slug}").__doc__
+        for task in references.tasks(slug).values():
+            names = [m.name for m in task.mistakes]
+            assert len(set(names)) == len(names) > 0
+            assert all(m.hint.endswith(".") for m in task.mistakes)
+
+
+def test_inputs_depend_on_the_seed_and_nothing_else():
+    """The same seed draws the same inputs; another seed draws others of the same shapes."""
+    name = "convolution/conv2d/rectangular"
+    first, again, other = Judge(1).open(name), Judge(1).open(name), Judge(2).open(name)
+    assert torch.equal(first[0][1][0], again[0][1][0])
+    assert not torch.equal(first[0][1][0], other[0][1][0])
+    assert first[0][1][0].shape == other[0][1][0].shape
+
+
+@pytest.fixture
+def judge():
+    """A judge attached to `check` for one test."""
+    attach(Judge(3))
+    yield
+    attach(None)
+
+
+def test_message_says_what_where_got_and_never_expected_values(judge):
+    """A student reads the call, the shape, their own value, the mistake and a hint."""
+    def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
+        return F.conv2d(x, weight.flip(2, 3), bias, stride, padding, dilation)
+
+    with pytest.raises(CheckFailed) as failure:
+        check("convolution/conv2d/rectangular", conv2d)
+    text = str(failure.value)
+    assert "x of shape (2, 3, 7, 10)" in text and "where you have" in text
+    assert "the kernel is flipped" in text and "Hint:" in text
+    case = Judge(3).open("convolution/conv2d/rectangular")[0]
+    right = functions.conv2d(*case[1], **case[2])
+    assert not any(f"{value:.4g}" in text for value in right.flatten().tolist())
+
+
+def test_message_shows_the_line_that_raised(judge):
+    """An exception is reported with the student's own line."""
+    def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
+        return x[0, 0, 99]
+
+    with pytest.raises(CheckFailed, match=r"IndexError: .*\n.*in your line: return x\[0, 0, 99\]"):
+        check("convolution/conv2d/bias", conv2d)
+
+
+def test_message_for_what_is_not_written_yet(judge):
+    """An untouched stub is called that."""
+    def conv2d(*args, **kwargs):
+        raise NotImplementedError
+
+    with pytest.raises(CheckFailed, match="it is not written yet"):
+        check("convolution/conv2d/bias", conv2d)
+
+
+@pytest.mark.parametrize("wrong,text", [
+    (lambda *a, **k: None, "expected a tensor, got None"),
+    (lambda *a, **k: torch.zeros(1), "expected shape"),
+    (lambda *a, **k: object(), "it returned a object"),
+    (lambda x, w, *a, **k: F.conv2d(x, w, *a, **k) * float("nan"), "where you have nan"),
+])
+def test_results_of_another_kind(judge, wrong, text):
+    """Nothing that comes back breaks the comparison."""
+    with pytest.raises(CheckFailed, match=text):
+        check("convolution/conv2d/bias", wrong)
+
+
+def test_unknown_name_says_what_there_is(judge):
+    """A mistyped name is answered with the nearest one."""
+    with pytest.raises(LookupError, match="'convolution/conv2d/bais'.*'convolution/conv2d/bias'"):
+        check("convolution/conv2d/bais", F.conv2d)
+    with pytest.raises(LookupError):
+        check("nonsense", F.conv2d)
+
+
+def test_tasks_are_those_of_the_assignment():
+    """Every graded function has a task of its own name."""
+    assert set(RIGHT) == set(convolution.TASKS)
