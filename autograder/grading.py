@@ -10,6 +10,7 @@ from autograder.course import CourseError
 from autograder.rebuild import REASON
 
 MISTAKE = re.compile(r"This is what comes out when (.*)\.$", re.MULTILINE)
+EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$", re.MULTILINE)
 
 
 @dataclass
@@ -52,11 +53,11 @@ def grade_one(course, slug, student):
         return Result(student, slug, failure=f"no {slug}.ipynb in {where}/")
     result = course.api.autograde(slug, student, force=True, create=True)
     if not result["success"]:
-        return Result(student, slug, failure=_last_line(result))
+        return Result(student, slug, failure=_reason(result))
     feedback = course.api.generate_feedback(slug, student, force=True)
     found = read_result(course, slug, student)
     if not feedback["success"]:
-        found.failure = _last_line(feedback)
+        found.failure = _reason(feedback)
     return found
 
 
@@ -74,15 +75,16 @@ def read_result(course, slug, student):
     found.broken = notebook.metadata.get(REASON)
     for cell in notebooks.grade_cells(notebook):
         for output in cell.cell.get("outputs", []):
-            named = MISTAKE.search(output.get("evalue", ""))
+            message = output.get("evalue", "").replace("\n    ", " ")  # unwrapped
+            named = MISTAKE.search(message)
             if named:
-                function = cell.cell.outputs[0].get("evalue", "").split(":")[0]
-                line = f"{function}: {named[1]}"
+                line = f"{message.split(':')[0]}: {named[1]}"
                 found.mistakes += [line] if line not in found.mistakes else []
     return found
 
 
-def _last_line(result):
-    """The last line of what nbgrader said, in which the reason stands."""
-    lines = f"{result.get('log') or ''}\n{result.get('error') or ''}".strip().splitlines()
-    return lines[-1] if lines else "nbgrader gave no reason"
+def _reason(result):
+    """Why nbgrader failed, in one line: the exception of its last traceback."""
+    said = f"{result.get('log') or ''}\n{result.get('error') or ''}".strip()
+    lines = EXCEPTION.findall(said) or said.splitlines() or ["nbgrader gave no reason"]
+    return lines[-1].strip()

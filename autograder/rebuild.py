@@ -29,14 +29,16 @@ def read_submission(path):
     Raises Unreadable with a reason.
     """
     again = "Open it in Jupyter, save it, and hand it in again."
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, flags)
     except OSError:
         raise Unreadable(f"It is a link, or cannot be opened. {again}") from None
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)
+        raise Unreadable(f"It is not a file. {again}")
     with open(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise Unreadable(f"It is not a file. {again}")
         if about.st_size > LARGEST:
             raise Unreadable(f"It is larger than {LARGEST // 10**6} MB. Clear its outputs, save "
                              "it, and hand it in again.")

@@ -4,6 +4,7 @@ Nothing is generated unless every check passes. `problems` holds the checks.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -24,15 +25,27 @@ def release(course, slug):
     found = problems(course, slug, check_names())
     if found:
         raise CourseError("\n".join(found))
+    target = course.notebook("release", slug)
+    before = target.read_bytes() if target.is_file() else None
     result = course.api.generate_assignment(slug, force=True, create=True)
-    if not result["success"]:
-        raise CourseError(_reason(slug, f"{result.get('error') or ''}\n{result.get('log') or ''}"))
-    left = list(leaks(course, slug))
-    if left:
-        course.notebook("release", slug).unlink()
-        raise CourseError("\n".join(left))
+    if result["success"]:
+        found = list(leaks(course, slug))
+    else:
+        found = [_reason(slug, f"{result.get('error') or ''}\n{result.get('log') or ''}")]
+    if found:
+        _put_back(target, before)
+        raise CourseError("\n".join(found))
 
 
+def _put_back(path, before):
+    """Leave the student notebook as it was."""
+    path.unlink(missing_ok=True)
+    if before is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(before)
+
+
+@functools.cache
 def check_names():
     """Every check that has references; asked of another process, which may import torch."""
     run = subprocess.run([sys.executable, "-m", "autograder.references"],
@@ -114,13 +127,17 @@ def _tests(notebook, slug, names):
     for cell in notebooks.grade_cells(notebook):
         if cell.kind not in ("test", "locked") or cell.cell.cell_type != "code":
             continue
-        tree = ast.parse(cell.cell.source)
+        try:
+            tree = ast.parse(cell.cell.source)
+        except SyntaxError as error:
+            yield f"cell {cell.index + 1} ({cell.grade_id}): not Python: {error.msg}"
+            continue
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)
                  and getattr(node.func, "id", "") == "check"]
         checks = [call.args[0].value for call in calls]
         used += checks
         last = tree.body[-1]
-        if isinstance(last, ast.Expr) and last.value not in calls:
+        if isinstance(last, ast.Expr) and last.value not in calls and not _asserts(last.value):
             yield (f"cell {cell.index + 1} ({cell.grade_id}): it ends in an expression, which "
                    "nbgrader would take for partial credit")
         if cell.kind == "test" and not checks:
@@ -131,6 +148,12 @@ def _tests(notebook, slug, names):
                        f"autograder/references/{slug}")
     for name in sorted({n for n in names if n.startswith(f"{slug}/")} - set(used)):
         yield f"whole notebook: no hidden test runs '{name}'"
+
+
+def _asserts(expression):
+    """Whether an expression is a call such as ``assert_close(…)``, which has no value."""
+    function = getattr(expression, "func", None)
+    return getattr(function, "attr", getattr(function, "id", "")).startswith("assert")
 
 
 def leaks(course, slug):

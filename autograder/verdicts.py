@@ -7,6 +7,7 @@ them; expected values never leave it.
 import functools
 import inspect
 import os
+import textwrap
 from dataclasses import dataclass
 
 import torch
@@ -151,7 +152,8 @@ def _message(name, task, wrong, count, mistake):
              f"  {difference}"]
     if mistake:
         lines += [f"  This is what comes out when {mistake.name}.", f"  Hint: {mistake.hint}"]
-    return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, 88, subsequent_indent="    ", break_long_words=False)
+                     for line in "\n".join(lines).split("\n"))
 
 
 def _arguments(reference, args, kwargs):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from right_convolution import RIGHT
 
 from autograder import check, references
-from autograder.check import CheckFailed, attach
+from autograder.checking import CheckFailed, attach
 from autograder.drivers import drive
 from autograder.references import convolution
 from autograder.references.convolution import functions

@@ -164,8 +164,8 @@ def conv2d_im2col():
     """Tests of the convolution by one matrix product."""
     return Task(right.conv2d_im2col, {
         "values": Behaviour(lambda draw: [
-            picture(draw, (1, 1, 4, 5), (2, 1, 2, 2), bias=False),
-            picture(draw, (3, 2, 6, 7), (4, 2, 3, 2)),
+            picture(draw, (1, 1, 4, 5), (2, 1, 2, 2), bias=False, flips=True),
+            picture(draw, (3, 2, 6, 7), (4, 2, 3, 2), flips=True),
         ]),
         "stride_padding": Behaviour(lambda draw: [
             picture(draw, (2, 3, 7, 10), (4, 3, 3, 5), stride=2, padding=1),

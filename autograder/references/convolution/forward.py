@@ -145,27 +145,33 @@ CONV2D = [
 ]
 
 
-def picture(draw, x, weight, bias=True, **options):
-    """Arguments of a convolution: x (N, C, H, W), weight (O, C, kH, kW), bias (O,) or None."""
-    return draw.normal(*x), draw.normal(*weight), draw.normal(weight[0]) if bias else None, options
+def picture(draw, x, weight, bias=True, flips=False, **options):
+    """Arguments of a convolution: x (N, C, H, W), weight (O, C, kH, kW), bias (O,) or None.
+
+    Unless `flips`, the kernels look the same upside down: then a flipped kernel fails the tests
+    that are about the kernel, and no others.
+    """
+    kernels = draw.normal(*weight)
+    kernels = kernels if flips else (kernels + kernels.flip(2, 3)) / 2
+    return draw.normal(*x), kernels, draw.normal(weight[0]) if bias else None, options
 
 
 def conv2d():
     """Tests of the convolution by loops."""
     return Task(right.conv2d, {
         "channels": Behaviour(lambda draw: [
-            picture(draw, (1, 1, 4, 5), (1, 1, 2, 3), bias=False),
-            picture(draw, (2, 3, 5, 6), (4, 3, 3, 3), bias=False),
-            picture(draw, (3, 2, 4, 6), (5, 2, 1, 1), bias=False),
+            picture(draw, (1, 1, 4, 5), (1, 1, 2, 3), bias=False, flips=True),
+            picture(draw, (2, 3, 5, 6), (4, 3, 3, 3), bias=False, flips=True),
+            picture(draw, (3, 2, 4, 6), (5, 2, 1, 1), bias=False, flips=True),
         ]),
         "bias": Behaviour(lambda draw: [
             picture(draw, (2, 3, 5, 6), (4, 3, 3, 3)),
             picture(draw, (1, 2, 4, 4), (3, 2, 3, 3)),
         ]),
         "rectangular": Behaviour(lambda draw: [
-            picture(draw, (2, 3, 7, 10), (4, 3, 3, 5)),
-            picture(draw, (1, 2, 8, 5), (3, 2, 5, 2)),
-            picture(draw, (1, 2, 6, 9), (3, 2, 6, 4)),
+            picture(draw, (2, 3, 7, 10), (4, 3, 3, 5), flips=True),
+            picture(draw, (1, 2, 8, 5), (3, 2, 5, 2), flips=True),
+            picture(draw, (1, 2, 6, 9), (3, 2, 6, 4), flips=True),
         ]),
         "stride_padding": Behaviour(lambda draw: [
             picture(draw, (2, 3, 7, 10), (4, 3, 3, 5), stride=2, padding=1),
@@ -177,9 +183,9 @@ def conv2d():
             picture(draw, (1, 2, 11, 9), (3, 2, 3, 3), stride=2, padding=2, dilation=(3, 2)),
         ]),
         "dtype": Behaviour(lambda draw: [
-            (draw.integers(-9, 9, 1, 2, 5, 6), draw.normal(3, 2, 3, 2) / 4),
-            (draw.normal(1, 2, 5, 6), draw.normal(3, 2, 3, 2)),
-            (draw.normal(1, 2, 5, 6).float(), draw.normal(3, 2, 3, 2).float()),
+            (draw.integers(-9, 9, 1, 2, 5, 6), *picture(draw, (1,), (3, 2, 3, 2), bias=False)[1:]),
+            picture(draw, (1, 2, 5, 6), (3, 2, 3, 2)),
+            [t.float() for t in picture(draw, (1, 2, 5, 6), (3, 2, 3, 2))[:3]],
         ], dtype=True),
         "layout": Behaviour(lambda draw: [
             picture(draw, (2, 3, 6, 7), (4, 3, 3, 2)),

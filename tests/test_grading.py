@@ -1,0 +1,168 @@
+"""From submissions to marks, through nbgrader itself."""
+
+import copy
+import csv
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from courses import ROOT, SLUG, autograder, cell, exercise, hand_in, nbgrader, new_course
+
+from autograder.release import release
+from autograder.sample import CLASS
+from autograder.sample import hand_in as hand_in_sample
+
+SCORES = {"amina": 37, "bo": 0, "chidi": 34, "dora": 25, "emil": 35, "farah": 29, "goran": 0}
+MISTAKES = {
+    "chidi": ["conv2d: the kernel is flipped"],
+    "dora": ["conv_out_size: the division is rounded up"],
+    "emil": ["conv2d_backward: the gradient by bias is a mean",
+             "max_pool2d: the border is padded with zeros"],
+    "farah": ["col2im: overlapping windows overwrite each other",
+              "count_macs: positions of the input are counted, not of the output"],
+}
+
+
+def scores(course):
+    """The score of each student in the gradebook."""
+    with course.gradebook() as gradebook:
+        return {s.student_id: s.score for s in gradebook.assignment_submissions(SLUG)}
+
+
+def feedback(course, student):
+    """A student's feedback page."""
+    return (course.folder("feedback", SLUG, student) / f"{SLUG}.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """A course with the assignment in its gradebook."""
+    course = new_course(tmp_path_factory.mktemp("course"), released=False)
+    release(course, SLUG)
+    return course
+
+
+def test_sample_class_by_our_command(released):
+    """What `make course` shows: a score for each, and each known mistake by its name."""
+    assert autograder(released.root, "sample").returncode == 0
+    run = autograder(released.root, "grade")
+    assert run.returncode == 0, run.stderr
+    assert scores(released) == SCORES
+    rows = {line.split()[0]: line for line in run.stdout.splitlines() if line.startswith("  ")}
+    for student in CLASS[SLUG]:
+        assert f"{SCORES[student]}/37" in rows[student]
+        for mistake in MISTAKES.get(student, []):
+            assert mistake in run.stdout
+            assert mistake.split(": ")[1] in feedback(released, student)
+    assert "Known mistake" not in feedback(released, "amina")
+    assert "it is not written yet" in feedback(released, "bo")
+
+
+def test_export_writes_the_scores(released, tmp_path):
+    """nbgrader's own export reads the same marks."""
+    run = nbgrader(released.root, "export", "--to", str(tmp_path / "grades.csv"))
+    assert run.returncode == 0, run.stderr
+    with open(tmp_path / "grades.csv") as file:
+        rows = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert rows == SCORES
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """Broken notebooks between two right ones, graded by stock `nbgrader autograde`."""
+    course = new_course(tmp_path_factory.mktemp("batch"), released=False)
+    release(course, SLUG)
+    hand_in_sample(course, SLUG, "a-right", {})
+    hand_in(course, "b-not-json", b"{")
+    right = nbformat.read(course.notebook("submitted", SLUG, "a-right"), as_version=4)
+    copied = copy.deepcopy(right)
+    copied.cells.append(copy.deepcopy(cell(copied, "conv2d_bias")))
+    hand_in(course, "c-copied-test", copied)
+    hand_in(course, "d-untouched", exercise())
+    hand_in_sample(course, SLUG, "z-right", {})
+    run = nbgrader(course.root, "autograde", SLUG)
+    assert run.returncode == 0, run.stderr
+    assert nbgrader(course.root, "generate_feedback", SLUG).returncode == 0
+    return course
+
+
+def test_one_broken_notebook_does_not_stop_the_others(batch):
+    """The solution gets all points, the untouched exercise none, whoever stands between."""
+    assert scores(batch) == {"a-right": 37, "b-not-json": 0, "c-copied-test": 37,
+                             "d-untouched": 0, "z-right": 37}
+
+
+def test_a_broken_notebook_gets_a_reason(batch):
+    """The student reads what was wrong with the file."""
+    page = feedback(batch, "b-not-json")
+    assert "could not be read" in page and "It is not JSON" in page
+
+
+def test_a_worse_resubmission_does_not_keep_the_old_score(batch):
+    """Handed in again, broken: the score is that of the last one."""
+    hand_in(batch, "z-right", b"\xff\xfe")
+    assert nbgrader(batch.root, "autograde", SLUG, "--student", "z-right",
+                    "--force").returncode == 0
+    assert scores(batch)["z-right"] == 0
+
+
+@pytest.mark.parametrize("prepare,words", [
+    (lambda course: None, "exercises/convolution/convolution.ipynb does not exist"),
+    (lambda course: new_exercise(course), "there is no gradebook"),
+])
+def test_grading_before_releasing_is_one_line(tmp_path, prepare, words):
+    """It says what is missing and which command makes it."""
+    course = new_course(tmp_path, released=False)
+    hand_in(course, "amina", exercise())
+    prepare(course)
+    run = autograder(course.root, "grade", SLUG)
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert words in run.stderr and "python -m autograder release convolution" in run.stderr
+    assert not (course.root / "autograder" / "gradebook.db").exists()
+
+
+def new_exercise(course):
+    """Put a student notebook there without a gradebook."""
+    path = course.notebook("release", SLUG)
+    path.parent.mkdir(parents=True)
+    path.write_text(nbformat.writes(exercise()))
+
+
+def test_nobody_has_handed_in(tmp_path):
+    """One line that says where notebooks belong."""
+    run = autograder(new_course(tmp_path).root, "grade")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert "autograder/submitted/<student>/<assignment>/" in run.stderr
+
+
+def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
+    """Each gets one line and exit code 1; earlier marks stay."""
+    before = scores(released)
+    shutil.rmtree(released.folder("submitted"), ignore_errors=True)
+    hand_in(released, "amina", exercise())
+    folder = released.folder("submitted", SLUG, "hana")
+    folder.mkdir(parents=True)
+    (folder / "convolution (2).ipynb").write_text("{}")
+    with open(released.root / "nbgrader_config.py", "a") as config:
+        config.write("\nc.Execute.kernel_name = 'no-such-kernel'\n")
+    run = autograder(released.root, "grade", SLUG)
+    assert run.returncode == 1
+    lines = run.stderr.splitlines()
+    assert f"hana/{SLUG}: no {SLUG}.ipynb in autograder/submitted/hana/{SLUG}/" in "\n".join(lines)
+    assert any(line.startswith(f"amina/{SLUG}: ") and "no-such-kernel" in line for line in lines)
+    assert "Traceback" not in run.stderr
+    assert scores(released) == before
+
+
+@pytest.mark.parametrize("module,forbidden", [
+    ("autograder", "nbgrader"), ("autograder.references", "nbgrader"),
+    ("autograder.verdicts", "nbgrader"), ("autograder.release", "torch"),
+    ("autograder.grading", "torch"), ("autograder.rebuild", "torch"),
+    ("autograder.notebooks", "torch"), ("autograder.notebooks", "nbgrader"),
+])
+def test_import_directions(module, forbidden):
+    """The student's side never loads nbgrader; the teacher's commands never load torch."""
+    code = f"import sys, {module}; sys.exit('{forbidden}' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
