@@ -10,7 +10,8 @@ from autograder.course import CourseError
 from autograder.rebuild import REASON
 
 MISTAKE = re.compile(r"This is what comes out when (.*)\.$", re.MULTILINE)
-EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$", re.MULTILINE)
+EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$",
+                       re.MULTILINE)
 
 
 @dataclass
@@ -86,5 +87,5 @@ def read_result(course, slug, student):
 def _reason(result):
     """Why nbgrader failed, in one line: the exception of its last traceback."""
     said = f"{result.get('log') or ''}\n{result.get('error') or ''}".strip()
-    lines = EXCEPTION.findall(said) or said.splitlines() or ["nbgrader gave no reason"]
-    return lines[-1].strip()
+    lines = [line for line in EXCEPTION.findall(said) if "above traceback" not in line]
+    return (lines or said.splitlines() or ["nbgrader gave no reason"])[-1].strip()
