@@ -295,10 +295,15 @@ def cell_words(notebook):
 
 
 def executed(notebook):
-    """The cells were run in order, from 1, and none is empty."""
+    """The cells were run in order, from 1; none is empty or hides from nbval.
+
+    The tag nbval-ignore-output is allowed, for times.
+    """
     for count, (number, cell, _) in enumerate(_code(notebook), 1):
         if not cell.source.strip():
             yield number, "an empty code cell"
+        if "nbval-skip" in cell.metadata.get("tags", []) or "# NBVAL_" in cell.source:
+            yield number, "a cell that nbval skips: for times, use the tag nbval-ignore-output"
         if cell.execution_count != count:
             yield number, f"its count is {cell.execution_count}, not {count}: restart and run all"
 

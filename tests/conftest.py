@@ -1,0 +1,54 @@
+"""What several test files share: the built site, a server for it, and a browser."""
+
+import functools
+import http.server
+import threading
+
+import pytest
+from site_helpers import PREFIX, ROOT, build_book, find_chromium, without_chromium
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The course's site, built once, from nothing, out of the way of a reader's _build."""
+    return build_book(ROOT, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    """The folder of the built site; a failed build fails every test that needs it."""
+    if built.returncode != 0:
+        pytest.fail(f"the site does not build:\n{built.output[-4000:]}")
+    return built.html
+
+
+@pytest.fixture(scope="session")
+def address(site, tmp_path_factory):
+    """The address at which the built site is served."""
+    root = tmp_path_factory.mktemp("host")
+    (root / PREFIX.strip("/")).symlink_to(site, target_is_directory=True)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            """Keep quiet."""
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}{PREFIX}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium."""
+    path = find_chromium()
+    if path is None:
+        without_chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

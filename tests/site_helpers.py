@@ -1,0 +1,48 @@
+"""Helpers for the tests of the site: which pages there are, a build, and Chromium."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+# The site lives in a folder of its host, as on GitHub Pages; the 404 page relies on that.
+PREFIX = "/convnets-by-hand/"
+
+
+def content_pages(toc=ROOT / "_toc.yml"):
+    """The pages that people write, in the order of the table of contents: book/intro, ..."""
+    toc = yaml.safe_load(toc.read_text(encoding="utf-8"))
+    return [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+
+
+def build_book(source, out):
+    """Build a book, warnings being errors; returns returncode, output and the html folder."""
+    run = subprocess.run(
+        [Path(sys.executable).with_name("jupyter-book"), "build", str(source), "-W", "-n",
+         "--keep-going", "--path-output", str(out)],
+        capture_output=True, text=True, check=False, timeout=600)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout + run.stderr)
+    return SimpleNamespace(returncode=run.returncode, output=output,
+                           html=out / "_build" / "html")
+
+
+def find_chromium(environment=os.environ, which=shutil.which):
+    """The path of an installed Chromium, or None; CHROMIUM names one that is elsewhere."""
+    names = [environment.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((path for name in names if name and (path := which(name))), None)
+
+
+def without_chromium(environment=os.environ):
+    """Skip the calling test with the reason; on a CI server, where CI is set, fail it."""
+    reason = "needs Chromium: apt-get install chromium, or set CHROMIUM to its path"
+    if environment.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
