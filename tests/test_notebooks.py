@@ -9,7 +9,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from autograder import notebooks
+from autograder import notebooks, rules
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -253,7 +253,7 @@ def judged(kind, change, tmp_path):
     change(notebook)
     path = tmp_path / "it.ipynb"
     path.write_text(nbformat.v4.writes(notebook), encoding="utf-8")
-    return notebooks.problems(path, kind)
+    return rules.problems(path, kind)
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -292,11 +292,11 @@ def test_one_name_one_body(tmp_path):
     same = write("same.ipynb", "def show(x):  # a comment\n    return (x)")
     twice = write("twice.ipynb", "def f2():\n    return 1", "def f2():\n    return 2")
     other = write("other.ipynb", "x = 1", "def show(x):\n    return -x")
-    assert notebooks.one_body([one, same, twice]) == []
-    assert notebooks.one_body([one, other]) == [
+    assert rules.one_body([one, same, twice]) == []
+    assert rules.one_body([one, other]) == [
         (str(other), 2, f"show has another body in {one}")]
     late = write("late.ipynb", "def f2():\n    return 2")
-    assert [p.path for p in notebooks.one_body([twice, late])] == [str(late)]
+    assert [p.path for p in rules.one_body([twice, late])] == [str(late)]
 
 
 GOOD_TEXT = nbformat.v4.writes(solution())
@@ -376,10 +376,11 @@ def test_regions():
 
 
 def test_rules_need_neither_torch_nor_nbgrader():
-    """The module imports nbformat and the standard library alone."""
-    text = (ROOT / "autograder" / "notebooks.py").read_text(encoding="utf-8")
-    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", text, re.MULTILINE))
-    assert imported - {"nbformat"} <= notebooks.sys.stdlib_module_names
+    """The modules import nbformat, each other and the standard library alone."""
+    for name in ("notebooks", "rules"):
+        text = (ROOT / "autograder" / f"{name}.py").read_text(encoding="utf-8")
+        imported = set(re.findall(r"^\s*(?:import|from) (\w+)", text, re.MULTILINE))
+        assert imported - {"nbformat", "autograder"} <= rules.sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(("kind", "path"), [
@@ -387,13 +388,13 @@ def test_rules_need_neither_torch_nor_nbgrader():
     for kind, found in KINDS.items() for path in found])
 def test_course_keeps_the_rules(kind, path):
     """Every notebook of the course keeps the rules for its kind."""
-    found = notebooks.problems(path, kind)
+    found = rules.problems(path, kind)
     assert not found, "\n".join(map(str, found))
 
 
 def test_chapters_agree_on_their_helpers():
     """A function that two chapters define under one name has one body."""
-    found = notebooks.one_body(KINDS["book"])
+    found = rules.one_body(KINDS["book"])
     assert not found, "\n".join(map(str, found))
 
 
