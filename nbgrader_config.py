@@ -3,11 +3,8 @@
 Every command runs from the root of the repository: ``nbgrader autograde convolution``.
 """
 
-import atexit
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -30,14 +27,27 @@ c.CourseDirectory.db_url = os.environ.get(
 )
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
-c.Execute.timeout = 60
 
-# What a student hands in is rebuilt from the release before anything runs (autograder/rebuild.py).
+# What a student hands in is rebuilt from the release before anything runs, it runs in a sandboxed
+# kernel, and the verdicts come from outside of that kernel.
 c.Autograde.exporter_class = "autograder.rebuild.RebuildExporter"
+c.Autograde.autograde_preprocessors = [
+    "autograder.execute.TrustedExecute",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.TrustedExecute.timeout = 30  # seconds for one cell
+c.TrustedExecute.budget = 300  # seconds for one notebook
+# c.TrustedExecute.sandbox = False  # the same as `--no-sandbox`: only for notebooks you trust
+# c.TrustedExecute.seed = 1  # the same hidden inputs in each run
 
-# Kernels are reached through files that only this user can open, not through TCP ports.
-if os.name == "posix":
-    sockets = tempfile.mkdtemp(prefix="nbgrader-")
-    atexit.register(shutil.rmtree, sockets, ignore_errors=True)
-    c.KernelManager.transport = "ipc"
-    c.KernelManager.ip = os.path.join(sockets, "kernel")
+# Students read which behaviour a hidden test tests, and marks leave as safe CSV.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "autograder.feedback.ShowBehaviour",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+c.ExportApp.plugin_class = "autograder.export.SafeCsvExportPlugin"

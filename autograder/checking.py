@@ -1,11 +1,18 @@
 """The student's side of a hidden test.
 
 `check` asks a grader for inputs, drives the student's function over them and hands back what came
-out. It knows no expected value. The grader that answers is whatever is attached: here, by default,
-one in the same process.
+out. It knows no expected value. When a notebook is graded, the grader is another process behind a
+socket, and what it makes of the answer never comes back here. When nobody grades, one in this
+process answers, and a wrong answer raises.
 """
 
+import os
+import socket
+
+from autograder import wire
 from autograder.drivers import drive
+
+SOCKET = "AUTOGRADER_SOCKET"  # the environment variable that names the grader's socket
 
 _attached = None
 
@@ -19,10 +26,34 @@ class CheckFailed(AssertionError):
                 for i, line in enumerate(str(self).splitlines())]
 
 
-def attach(grader):
-    """Let `grader` answer every later `check`.
+class Remote:
+    """The grader behind a Unix socket."""
 
-    A grader has ``open(name) -> [(driver, args, kwargs), ...]`` and
+    def __init__(self, path):
+        self.path = path
+
+    def _ask(self, question):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(self.path)
+            wire.send(connection, question)
+            return wire.receive(connection)
+
+    def open(self, name):
+        """The cases of a check and the torch operations that it forbids."""
+        answer = self._ask({"open": name})
+        if "error" in answer:
+            raise LookupError(answer["error"])
+        return answer["cases"], answer["forbidden"]
+
+    def judge(self, name, outcomes):
+        """Hand the outcomes in; what they are worth is not for this process to know."""
+        self._ask({"judge": name, "outcomes": outcomes})
+
+
+def attach(grader):
+    """Let `grader` answer every later `check`; None looks for one again.
+
+    A grader has ``open(name) -> (cases, forbidden)``, where a case is (driver, args, kwargs), and
     ``judge(name, outcomes) -> message or None``; `outcomes` holds one `drive` result per case.
     """
     global _attached
@@ -32,15 +63,18 @@ def attach(grader):
 def check(name, fn):
     """Run the hidden test called ``"slug/function/behaviour"`` on the student's `fn`.
 
-    Returns None when it passes. Raises `CheckFailed` with a message for the student when it does
-    not, and LookupError when there is no test of that name.
+    Returns None. Raises `CheckFailed` with a message for the student when a grader in this process
+    finds the answer wrong, and LookupError when there is no test of that name.
     """
     if _attached is None:
-        from autograder.verdicts import Judge
+        if os.environ.get(SOCKET):
+            attach(Remote(os.environ[SOCKET]))
+        else:
+            from autograder.verdicts import Judge
 
-        attach(Judge.from_environment())
-    cases = _attached.open(name)
-    outcomes = [drive(driver, fn, args, kwargs) for driver, args, kwargs in cases]
+            attach(Judge.from_environment())
+    cases, forbidden = _attached.open(name)
+    outcomes = [drive(driver, fn, args, kwargs, forbidden) for driver, args, kwargs in cases]
     message = _attached.judge(name, outcomes)
     if message is not None:
         raise CheckFailed(message)

@@ -7,7 +7,8 @@ from nbgrader.api import MissingEntry
 
 from autograder import notebooks
 from autograder.course import CourseError
-from autograder.rebuild import REASON
+from autograder.rebuild import REASON, UNREADABLE
+from autograder.scan import NOTE
 
 MISTAKE = re.compile(r"This is what comes out when (.*)\.$", re.MULTILINE)
 EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$",
@@ -18,8 +19,9 @@ EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception):
 class Result:
     """What came of one submission.
 
-    `mistakes` are the known mistakes named in it; `broken` is why it could not be read, which is
-    its author's to mend; `failure` is why it could not be graded, which is not.
+    `mistakes` are the known mistakes named in it; `notes` are for a teacher to look at. `broken` is
+    why it could not be read, which is its author's to mend; `failure` is why it could not be
+    graded, which is not.
     """
 
     student: str
@@ -27,6 +29,7 @@ class Result:
     score: float = 0.0
     max_score: float = 0.0
     mistakes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     broken: str | None = None
     failure: str | None = None
 
@@ -73,15 +76,23 @@ def read_result(course, slug, student):
         found.failure = "it has no score in the gradebook"
         return found
     notebook = notebooks.read(course.notebook("autograded", slug, student))
-    found.broken = notebook.metadata.get(REASON)
-    for cell in notebooks.grade_cells(notebook):
-        for output in cell.cell.get("outputs", []):
+    found.broken = next((cell.source.removeprefix(UNREADABLE).strip()
+                         for cell in notebook.cells[:1] if cell.get("id") == REASON), None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("text", "").startswith(NOTE):
+                found.notes.append(f"look at {_name(cell)}: {output.text[len(NOTE):].strip()}")
             message = output.get("evalue", "").replace("\n    ", " ")  # unwrapped
             named = MISTAKE.search(message)
             if named:
                 line = f"{message.split(':')[0]}: {named[1]}"
                 found.mistakes += [line] if line not in found.mistakes else []
     return found
+
+
+def _name(cell):
+    """What to call a cell."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "a cell of their own")
 
 
 def _reason(result):

@@ -6,6 +6,7 @@ that cannot be read becomes the untouched release, with the reason at its top.
 """
 
 import copy
+import hashlib
 import json
 import os
 import stat
@@ -13,13 +14,37 @@ from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbgrader.converters.base import NbGraderException
+from nbgrader.utils import rmtree
+
+from autograder import sandbox
 
 LARGEST = 20_000_000  # bytes of a submitted notebook
-REASON = "autograder-unreadable"  # the metadata key and cell id of the reason
+REASON = "autograder-unreadable"  # the id of the cell that holds the reason
+UNREADABLE = "**This submission could not be read, so it has no points.**"
+AGAIN = "Open it in Jupyter, save it, and hand it in again."
 
 
 class Unreadable(Exception):
     """Why a submission cannot be read, and what its author can do, in one line."""
+
+
+def _read(path):
+    """The bytes of a regular file; Unreadable for a link, a pipe, a folder or a huge file."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        raise Unreadable(f"It is a link, or cannot be opened. {AGAIN}") from None
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)
+        raise Unreadable(f"It is not a file. {AGAIN}")
+    with open(descriptor, "rb") as file:
+        if about.st_size > LARGEST:
+            raise Unreadable(f"It is larger than {LARGEST // 10**6} MB. Clear its outputs, save "
+                             "it, and hand it in again.")
+        return file.read(LARGEST + 1)
 
 
 def read_submission(path):
@@ -28,21 +53,7 @@ def read_submission(path):
     Reads nbformat 3 and 4 and asks for nothing more than cells with sources.
     Raises Unreadable with a reason.
     """
-    again = "Open it in Jupyter, save it, and hand it in again."
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        descriptor = os.open(path, flags)
-    except OSError:
-        raise Unreadable(f"It is a link, or cannot be opened. {again}") from None
-    about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode):
-        os.close(descriptor)
-        raise Unreadable(f"It is not a file. {again}")
-    with open(descriptor, "rb") as file:
-        if about.st_size > LARGEST:
-            raise Unreadable(f"It is larger than {LARGEST // 10**6} MB. Clear its outputs, save "
-                             "it, and hand it in again.")
-        raw = file.read(LARGEST + 1)
+    raw = _read(path)
     try:
         notebook = json.loads(raw.decode("utf-8-sig"))
         if notebook.get("nbformat") == 3:
@@ -53,11 +64,11 @@ def read_submission(path):
             cells = notebook["cells"]
         return [_cell(cell) for cell in cells]
     except UnicodeDecodeError:
-        raise Unreadable(f"It is not UTF-8 text. {again}") from None
+        raise Unreadable(f"It is not UTF-8 text. {AGAIN}") from None
     except json.JSONDecodeError as error:
-        raise Unreadable(f"It is not JSON from line {error.lineno} on. {again}") from None
+        raise Unreadable(f"It is not JSON from line {error.lineno} on. {AGAIN}") from None
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        raise Unreadable(f"It is not a notebook. {again}") from None
+        raise Unreadable(f"It is not a notebook. {AGAIN}") from None
 
 
 def _cell(cell):
@@ -123,24 +134,73 @@ def _next_test(notebook, last):
 def unreadable(release, reason):
     """A copy of `release` that says at its top why the submission counts for nothing."""
     notebook = copy.deepcopy(release)
-    notebook.metadata[REASON] = reason
-    text = f"**This submission could not be read, so it has no points.** {reason}"
+    text = f"{UNREADABLE} {reason}"
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text, id=REASON))
     return notebook
 
 
 class RebuildExporter(NotebookExporter):
-    """Stands where nbgrader reads a submitted notebook, and hands it a rebuilt one."""
+    """Stands where nbgrader reads a submitted notebook, and hands it a rebuilt one.
+
+    It also keeps the rest of a submission's files out, has a submission graded again when it has
+    changed or was not finished, and stops the command where kernels can't be isolated.
+    """
+
+    def __init__(self, config=None, **kwargs):
+        super().__init__(config=config, **kwargs)
+        if self.config.TrustedExecute.get("sandbox", True) and (reason := sandbox.unavailable()):
+            self.parent.log.error(reason)
+            raise NbGraderException(reason)
+        # Nothing but the notebook is taken from a submission: no links, no pipes, no modules.
+        self.parent.coursedir = copy.copy(self.parent.coursedir)
+        self.parent.coursedir.ignore = ["*"]
+        self._stock_init_destination = self.parent.init_destination
+        self.parent.init_destination = self._init_destination
+
+    def _init_destination(self, assignment, student):
+        """Have nbgrader grade a submission unless this very file has been graded to the end."""
+        graded = Path(self.parent._format_dest(assignment, student))
+        for submitted in self.parent.notebooks:
+            mark = graded / f"{Path(submitted).stem}.sha256"
+            if graded.exists() and (not mark.is_file() or mark.read_text() != _digest(submitted)):
+                rmtree(str(graded))
+        return self._stock_init_destination(assignment, student)
 
     def from_filename(self, filename, resources=None, **kwargs):
         """Read and convert a notebook; one that was handed in is rebuilt first."""
+        about = resources["nbgrader"]
+        graded = Path(self.parent._format_dest(about["assignment"], about["student"]))
+        folder = self.parent.coursedir.format_path(
+            self.parent.coursedir.submitted_directory, about["student"], about["assignment"])
         if not self.parent._sanitizing:
-            return super().from_filename(filename, resources, **kwargs)
-        directory, about = self.parent.coursedir, resources["nbgrader"]
-        folder = directory.format_path(directory.release_directory, ".", about["assignment"])
-        release = nbformat.read(Path(folder) / f"{about['notebook']}.ipynb", as_version=4)
+            result = super().from_filename(filename, resources, **kwargs)
+            submitted = Path(folder) / Path(filename).name
+            (graded / f"{about['notebook']}.sha256").write_text(_digest(submitted))
+            return result
+        graded.mkdir(parents=True, exist_ok=True)
+        _copy_timestamp(Path(folder) / "timestamp.txt", graded / "timestamp.txt")
+        release = self.parent.coursedir.format_path(
+            self.parent.coursedir.release_directory, ".", about["assignment"])
+        release = nbformat.read(Path(release) / f"{about['notebook']}.ipynb", as_version=4)
         try:
             notebook = rebuild(release, read_submission(filename))
         except Unreadable as error:
             notebook = unreadable(release, str(error))
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
+
+
+def _digest(path):
+    """What tells one submitted file from another, whatever it is."""
+    try:
+        return hashlib.sha256(_read(path)).hexdigest()
+    except Unreadable as error:
+        return f"unreadable: {error}"
+
+
+def _copy_timestamp(source, target):
+    """Copy the time of handing in, if it is a small file of text."""
+    try:
+        text = _read(source)[:100].decode()
+    except (Unreadable, UnicodeDecodeError):
+        return
+    target.write_text(text)

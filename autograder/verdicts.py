@@ -38,6 +38,10 @@ class Judge:
         return cls(int(os.environ.get("AUTOGRADER_SEED", "0")))
 
     def open(self, name):
+        """The cases of a check, (driver, args, kwargs) each, and the operations it forbids."""
+        return self.cases(name), references.forbidden(name)
+
+    def cases(self, name):
         """The cases of a check: a list of (driver, args, kwargs)."""
         _, behaviour = references.find(name)
         cases = behaviour.cases(references.Draw(self.seed, name))
@@ -50,7 +54,7 @@ class Judge:
     def verdict(self, name, outcomes):
         """Compare one outcome per case with the reference's; name the mistake if it is known."""
         task, behaviour = references.find(name)
-        cases, expected = self.open(name), self.expected(name)
+        cases, expected = self.cases(name), self.expected(name)
         if len(outcomes) != len(cases):
             return Verdict(False, f"{name}: {len(outcomes)} answers for {len(cases)} cases")
         found = [compare(*pair, behaviour) for pair in zip(outcomes, expected, strict=True)]
@@ -67,7 +71,7 @@ class Judge:
         expected = self.expected(name)
         for mistake in task.mistakes:
             bent = [drive(driver, mistake.wrong, args, kwargs)
-                    for driver, args, kwargs in self.open(name)]
+                    for driver, args, kwargs in self.cases(name)]
             if (all(_alike(got, b, behaviour) for got, b in zip(outcomes, bent, strict=True))
                     and any("value" in b and compare(b, want, behaviour) is not None
                             for b, want in zip(bent, expected, strict=True))):
@@ -77,7 +81,7 @@ class Judge:
     def _expected(self, name):
         task, _ = references.find(name)
         return [drive(driver, task.reference, args, kwargs)
-                for driver, args, kwargs in self.open(name)]
+                for driver, args, kwargs in self.cases(name)]
 
 
 def compare(got, want, behaviour):

@@ -26,7 +26,7 @@ VARIANTS = [("convolution", function, variant) for function, variants in RIGHT.i
 
 def answer(judge, name, fn):
     """The verdict on `fn` for one check."""
-    return judge.verdict(name, [drive(*case[:1], fn, *case[1:]) for case in judge.open(name)])
+    return judge.verdict(name, [drive(*case[:1], fn, *case[1:]) for case in judge.cases(name)])
 
 
 def checks_of(slug, function):
@@ -181,7 +181,7 @@ def test_every_reference_module_is_well_formed():
 def test_inputs_depend_on_the_seed_and_nothing_else():
     """The same seed draws the same inputs; another seed draws others of the same shapes."""
     name = "convolution/conv2d/rectangular"
-    first, again, other = Judge(1).open(name), Judge(1).open(name), Judge(2).open(name)
+    first, again, other = Judge(1).cases(name), Judge(1).cases(name), Judge(2).cases(name)
     assert torch.equal(first[0][1][0], again[0][1][0])
     assert not torch.equal(first[0][1][0], other[0][1][0])
     assert first[0][1][0].shape == other[0][1][0].shape
@@ -198,14 +198,14 @@ def judge():
 def test_message_says_what_where_got_and_never_expected_values(judge):
     """A student reads the call, the shape, their own value, the mistake and a hint."""
     def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
-        return F.conv2d(x, weight.flip(2, 3), bias, stride, padding, dilation)
+        return functions.conv2d(x, weight.flip(2, 3), bias, stride, padding, dilation)
 
     with pytest.raises(CheckFailed) as failure:
         check("convolution/conv2d/rectangular", conv2d)
     text = str(failure.value)
     assert "x of shape (2, 3, 7, 10)" in text and "where you have" in text
     assert "the kernel is flipped" in text and "Hint:" in text
-    case = Judge(3).open("convolution/conv2d/rectangular")[0]
+    case = Judge(3).cases("convolution/conv2d/rectangular")[0]
     right = functions.conv2d(*case[1], **case[2])
     assert not any(f"{value:.4g}" in text for value in right.flatten().tolist())
 
@@ -232,7 +232,7 @@ def test_message_for_what_is_not_written_yet(judge):
     (lambda *a, **k: None, "expected a tensor, got None"),
     (lambda *a, **k: torch.zeros(1), "expected shape"),
     (lambda *a, **k: object(), "it returned a object"),
-    (lambda x, w, *a, **k: F.conv2d(x, w, *a, **k) * float("nan"), "where you have nan"),
+    (lambda x, w, *a, **k: functions.conv2d(x, w, *a, **k) * float("nan"), "where you have nan"),
 ])
 def test_results_of_another_kind(judge, wrong, text):
     """Nothing that comes back breaks the comparison."""
@@ -251,3 +251,14 @@ def test_unknown_name_says_what_there_is(judge):
 def test_tasks_are_those_of_the_assignment():
     """Every graded function has a task of its own name."""
     assert set(RIGHT) == set(convolution.TASKS)
+
+
+def test_forbidden_operations_are_refused_while_a_check_runs(judge):
+    """Calling torch's own convolution is an error with its name, and allowed again afterwards."""
+    with pytest.raises(CheckFailed, match="this task does not allow torch's own convolution"):
+        check("convolution/conv2d/bias", F.conv2d)
+    with pytest.raises(CheckFailed, match="does not allow torch's own im2col"):
+        check("convolution/im2col/order", F.unfold)
+    with pytest.raises(CheckFailed, match="does not allow torch's own max_pool2d"):
+        check("convolution/max_pool2d/values", lambda x, k, s=None, p=0: F.max_pool2d(x, k, s, p))
+    assert F.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3)).item() == 9

@@ -6,12 +6,14 @@ grader drives its reference, and every known mistake, in the same way. A driver 
 holds those that any assignment can use; ``autograder.drivers.<slug>`` adds an assignment's own.
 """
 
+import contextlib
 import copy
 import importlib
 import linecache
 import traceback
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def call(fn, args, kwargs):
@@ -49,15 +51,35 @@ def find(driver):
     return getattr(home, name) if home else globals()[name]
 
 
-def drive(driver, fn, args, kwargs):
-    """Run `fn` under a driver on its own copy of the inputs.
+class Forbidden(RuntimeError):
+    """A student's function used a torch operation that its task forbids."""
+
+
+class _Without(TorchDispatchMode):
+    """Refuse some torch operations, by their names in aten."""
+
+    def __init__(self, names):
+        super().__init__()
+        self.names = frozenset(names)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.removeprefix("aten::")
+        if name in self.names:
+            raise Forbidden(f"this task does not allow torch's own {name}")
+        return func(*args, **(kwargs or {}))
+
+
+def drive(driver, fn, args, kwargs, forbidden=()):
+    """Run `fn` under a driver on its own copy of the inputs, without some torch operations.
 
     Returns ``{"value": tree}``, or ``{"error": {"types", "message", "line"}}`` when `fn` raised:
     the exception's class names (most derived first), its text, and the student's line.
     """
     args, kwargs = copy.deepcopy(args), copy.deepcopy(kwargs)
     try:
-        return {"value": plain(find(driver)(fn, args, kwargs))}
+        with _Without(forbidden) if forbidden else contextlib.nullcontext():
+            result = find(driver)(fn, args, kwargs)
+        return {"value": plain(result)}
     except Exception as error:
         types = [t.__name__ for t in type(error).__mro__ if issubclass(t, Exception)]
         return {"error": {"types": types, "message": str(error), "line": _line(error, fn)}}
@@ -66,7 +88,7 @@ def drive(driver, fn, args, kwargs):
 def plain(value):
     """The value with tensors cut from autograd; TypeError for what is not plain data."""
     if torch.is_tensor(value):
-        return value.detach()
+        return value.detach().as_subclass(torch.Tensor)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, torch.Size | tuple | list):

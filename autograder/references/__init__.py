@@ -54,6 +54,18 @@ class Task:
     mistakes: list[Mistake] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What students may not use.
+
+    `operations` are names in torch's aten, refused while a check runs. `words` are names that a
+    source is searched for: attributes, imports from torch, and arguments of getattr.
+    """
+
+    operations: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+
+
 class Draw:
     """Random inputs of one hidden test, from a seed and the test's name."""
 
@@ -86,6 +98,17 @@ def tasks(slug):
         there_are = ", ".join(slugs())
         raise UnknownCheck(f"no references for assignment '{slug}'; there are: {there_are}")
     return importlib.import_module(f"{__name__}.{slug}").TASKS
+
+
+def rules(slug):
+    """What an assignment forbids: a `Rules`."""
+    tasks(slug)
+    return getattr(importlib.import_module(f"{__name__}.{slug}"), "RULES", Rules())
+
+
+def forbidden(name):
+    """The torch operations that a check does not allow, by their names in aten."""
+    return tuple(sorted(rules(name.split("/")[0]).operations))
 
 
 def names():

@@ -7,6 +7,7 @@ by their shapes: height is never width, channels in are never channels out, kern
 batches hold more than one sample.
 """
 
+from autograder.references import Rules
 from autograder.references.convolution import (
     backward,
     columns,
@@ -30,3 +31,20 @@ TASKS = {task.__name__: task() for task in (
     counting.count_parameters,
     counting.count_macs,
 )}
+
+RULES = Rules(
+    operations=frozenset({
+        "convolution", "_convolution", "convolution_backward", "mkldnn_convolution",
+        "_slow_conv2d_forward", "_slow_conv2d_backward", "conv2d", "conv_transpose2d",
+        "im2col", "col2im", "unfold", "unfold_backward",
+        "max_pool2d", "max_pool2d_with_indices", "max_pool2d_with_indices_backward",
+        "adaptive_max_pool2d", "adaptive_max_pool2d_backward", "max_pool3d_with_indices",
+    }),
+    words=frozenset({
+        *(f"{stem}{n}d" for n in (1, 2, 3) for stem in (
+            "conv", "conv_transpose", "max_pool", "adaptive_max_pool", "Conv", "ConvTranspose",
+            "MaxPool", "AdaptiveMaxPool", "LazyConv")),
+        "unfold", "fold", "Unfold", "Fold", "autograd", "backward", "vjp", "jacobian", "grad",
+        "ops", "_C", "_VF", "jit", "compile", "ctypes", "__import__",
+    }),
+)

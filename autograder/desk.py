@@ -1,0 +1,104 @@
+"""The grader's desk: answers one notebook's kernel over a socket, and keeps the verdicts.
+
+The kernel may say anything at any time. Only checks that the running cell contains are answered,
+each once, and the verdict on an answer stays here: a kernel cannot learn expected values by trying.
+"""
+
+import contextlib
+import socket
+import threading
+
+from autograder import wire
+from autograder.references import UnknownCheck
+from autograder.verdicts import Verdict
+
+SECONDS = 10  # how long one message may take to arrive
+
+
+class Desk:
+    """Hands out inputs and takes in answers for one notebook, with one `judge`.
+
+    `verdicts` maps the name of each check that was answered to its `Verdict`.
+    """
+
+    def __init__(self, judge):
+        self.judge = judge
+        self.verdicts = {}
+        self._expected, self._opened = set(), set()
+        self._lock = threading.Lock()
+
+    def expect(self, names):
+        """From now on answer these checks and no others."""
+        with self._lock:
+            self._expected, self._opened = set(names), set()
+
+    @contextlib.contextmanager
+    def listening(self, path):
+        """Answer whoever connects to a Unix socket at `path`, while the block runs."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+            server.bind(str(path))
+            path.chmod(0o666)  # the folder it lies in is the kernel's alone
+            server.listen(4)
+            thread = threading.Thread(target=self._serve, args=(server,), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)
+                thread.join(SECONDS)
+
+    def _serve(self, server):
+        """One connection after another, one question each."""
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(SECONDS)
+                # A kernel that hangs up or talks nonsense has no answer, and so no verdict.
+                with contextlib.suppress(OSError, EOFError, ValueError, TypeError):
+                    wire.send(connection, self._answer(wire.receive(connection)))
+
+    def _answer(self, question):
+        """What to say to one question."""
+        if not isinstance(question, dict):
+            return {"error": "not a question"}
+        name = question.get("open", question.get("judge"))
+        with self._lock:
+            open_to = self._expected - self._opened if "open" in question else (
+                self._opened - self.verdicts.keys())
+            if name not in open_to:
+                return {"error": f"the running cell has no check '{name}' to answer now"}
+            if "open" in question:
+                self._opened.add(name)
+        if "open" in question:
+            try:
+                cases, forbidden = self.judge.open(name)
+            except UnknownCheck as error:
+                return {"error": str(error)}
+            return {"cases": cases, "forbidden": forbidden}
+        verdict = self._judge(name, question.get("outcomes"))
+        with self._lock:
+            if name in self._opened:
+                self.verdicts.setdefault(name, verdict)
+        return {}
+
+    def _judge(self, name, outcomes):
+        """The verdict on what the kernel calls outcomes."""
+        if not isinstance(outcomes, tuple) or not all(_is_outcome(o) for o in outcomes):
+            return Verdict(False, f"{name.split('/')[1]}: the answer could not be read.")
+        return self.judge.verdict(name, outcomes)
+
+
+def _is_outcome(outcome):
+    """Whether this looks like what `drive` returns."""
+    if not isinstance(outcome, dict) or len(outcome) != 1:
+        return False
+    if "value" in outcome:
+        return True
+    error = outcome.get("error")
+    return (isinstance(error, dict) and isinstance(error.get("types"), tuple)
+            and len(error["types"]) > 0 and all(isinstance(t, str) for t in error["types"])
+            and isinstance(error.get("message"), str) and isinstance(error.get("line"), str))

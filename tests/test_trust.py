@@ -1,0 +1,300 @@
+"""The trusted side, without a kernel: the socket, what may be shown, what is marked."""
+
+import base64
+import contextlib
+import csv
+import os
+import socket
+import struct
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from courses import cell, exercise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nbgrader.api import Gradebook
+
+from autograder import scan, wire
+from autograder.desk import Desk
+from autograder.drivers import drive
+from autograder.export import SafeCsvExportPlugin
+from autograder.feedback import ShowBehaviour
+from autograder.outputs import LONGEST, Collector
+from autograder.references.convolution import functions
+from autograder.verdicts import Judge
+
+NAME = "convolution/conv2d/bias"
+
+numbers = st.none() | st.booleans() | st.integers(-2**60, 2**60) | st.text(max_size=5)
+tensors = st.builds(
+    lambda shape, dtype: torch.arange(torch.Size(shape).numel()).view(shape).to(dtype),
+    st.lists(st.integers(0, 3), max_size=4), st.sampled_from(list(wire.DTYPES.values())))
+trees = st.recursive(numbers | tensors, lambda inner: st.lists(inner, max_size=3).map(tuple)
+                     | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=8)
+
+
+def same(a, b):
+    """Whether two trees are equal, dtypes included."""
+    if torch.is_tensor(a):
+        return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    return type(a) is type(b) and a == b
+
+
+def through(raw):
+    """What `receive` makes of raw bytes."""
+    left, right = socket.socketpair()
+
+    def feed():
+        with left, contextlib.suppress(OSError):
+            left.sendall(raw)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        return wire.receive(right)
+    finally:
+        right.close()
+        thread.join()
+
+
+def frame(header, body=b""):
+    """A frame with any header."""
+    return struct.pack(">II", len(header), len(body)) + header + body
+
+
+@settings(max_examples=100, deadline=None)
+@given(trees)
+def test_every_tree_comes_through(tree):
+    """What is sent is what is received."""
+    left, right = socket.socketpair()
+    with left, right:
+        wire.send(left, tree)
+        assert same(wire.receive(right), tree)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_tree_or_refused(raw):
+    """Garbage is a ValueError or the end, never anything else."""
+    for data in (raw, frame(raw), frame(b'{"tensor":"float64","shape":[2]}', raw)):
+        with contextlib.suppress(ValueError, EOFError):
+            through(data)
+
+
+@pytest.mark.parametrize("header", [
+    b'{"tensor":"object","shape":[1]}', b'{"tensor":"float64","shape":[-1]}',
+    b'{"tensor":"float64","shape":[9999999999]}', b'{"tensor":"float64","shape":"ab"}',
+    b'{"tensor":"float64","shape":[1.5]}', b'{"shape":[1]}', b"[1]", b'{"tuple":7}',
+    b'{"dict":[1]}', b'{"tensor":"float64","shape":[true]}', b"{" * 9000,
+    b'{"tuple":[' * 50_000, b"\xff", b'{"tensor":["float64"],"shape":[]}',
+])
+def test_frames_that_lie_are_refused(header):
+    """A shape without its bytes, a type that is none, a header that is not JSON."""
+    with pytest.raises(ValueError):
+        through(frame(header, bytes(8)))
+
+
+def test_a_frame_too_large_is_refused_before_it_is_read():
+    """The length alone decides."""
+    with pytest.raises(ValueError, match="too large"):
+        through(struct.pack(">II", 4, 0xFFFFFFFF))
+
+
+def test_only_plain_values_can_be_sent():
+    """No object is ever pickled."""
+    left, right = socket.socketpair()
+    with left, right:
+        for value in (object(), {"a": {1}}, torch.zeros(2, dtype=torch.complex64), b"bytes"):
+            with pytest.raises(TypeError):
+                wire.send(left, value)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A desk that listens, and a way to ask it."""
+    desk = Desk(Judge(5))
+    path = tmp_path / "judge.sock"
+
+    def ask(question, raw=None):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            try:
+                connection.sendall(raw) if raw else wire.send(connection, question)
+                connection.shutdown(socket.SHUT_WR)
+                return wire.receive(connection)
+            except (EOFError, ConnectionError):
+                return None
+
+    with desk.listening(path):
+        yield desk, ask
+
+
+def answers(ask, fn=functions.conv2d):
+    """Outcomes for the check that is open, by any function."""
+    opened = ask({"open": NAME})
+    return [drive(*case[:1], fn, *case[1:]) for case in opened["cases"]]
+
+
+def test_a_right_answer_is_a_verdict_and_the_kernel_learns_nothing(desk):
+    """The reply is the same empty one for right and for wrong."""
+    desk, ask = desk
+    desk.expect([NAME])
+    assert ask({"judge": NAME, "outcomes": answers(ask)}) == {}
+    assert desk.verdicts[NAME].passed
+
+
+def test_a_wrong_answer_gets_the_same_reply(desk):
+    """Only the grader knows."""
+    desk, ask = desk
+    desk.expect([NAME])
+    wrong = answers(ask, lambda *a, **k: functions.conv2d(*a, **k) + 1)
+    assert ask({"judge": NAME, "outcomes": wrong}) == {}
+    assert not desk.verdicts[NAME].passed
+
+
+def test_nothing_is_answered_outside_its_cell(desk):
+    """Neither before the cell runs, nor for another check, nor after it."""
+    desk, ask = desk
+    assert "error" in ask({"open": NAME})
+    desk.expect(["convolution/conv2d/dtype"])
+    assert "error" in ask({"open": NAME})
+    desk.expect([NAME])
+    right = answers(ask)
+    desk.expect([])
+    assert "error" in ask({"judge": NAME, "outcomes": right})
+    assert desk.verdicts == {}
+
+
+def test_each_check_is_opened_and_answered_once(desk):
+    """A second answer can't mend the first, and probing is not possible."""
+    desk, ask = desk
+    desk.expect([NAME])
+    right = answers(ask)
+    assert "error" in ask({"open": NAME})
+    ask({"judge": NAME, "outcomes": [{"value": None}] * len(right)})
+    assert "error" in ask({"judge": NAME, "outcomes": right})
+    assert not desk.verdicts[NAME].passed
+
+
+def test_an_answer_without_a_question_is_refused(desk):
+    """Nobody can answer a check that was not opened."""
+    desk, ask = desk
+    desk.expect([NAME])
+    assert "error" in ask({"judge": NAME, "outcomes": ()})
+
+
+@pytest.mark.parametrize("outcomes", [
+    None, 5, "right", (), ({},), ({"value": 1, "error": 2},), ({"error": "x"},),
+    ({"error": {"types": (), "message": "", "line": ""}},),
+    ({"error": {"types": ("ValueError",), "message": 5, "line": ""}},),
+    ({"value": float("nan")},), ({"value": torch.tensor(float("nan"))},), [{"value": True}] * 99,
+])
+def test_an_answer_of_any_form_is_a_failed_verdict(desk, outcomes):
+    """No answer breaks the desk, and none passes by its form."""
+    desk, ask = desk
+    desk.expect([NAME])
+    ask({"open": NAME})
+    ask({"judge": NAME, "outcomes": outcomes})
+    assert not desk.verdicts[NAME].passed
+
+
+def test_garbage_does_not_stop_the_desk(desk):
+    """After nonsense and after a kernel that hangs up, the next question is answered."""
+    desk, ask = desk
+    for raw in (b"GET / HTTP/1.0\r\n\r\n", frame(b"[]"), b"\x00", frame(b"7")):
+        ask(None, raw=raw)
+    desk.expect([NAME])
+    assert ask({"judge": NAME, "outcomes": answers(ask)}) == {}
+    assert desk.verdicts[NAME].passed
+
+
+def png():
+    """A real, small PNG, in base64."""
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+
+
+def test_outputs_keep_text_and_pictures_and_nothing_that_runs():
+    """HTML, SVG, JavaScript, Markdown and pictures that are none are dropped."""
+    collector, outputs = Collector(10_000), []
+    collector.take("display_data", {"data": {
+        "text/plain": "plain", "text/html": "<script>1</script>", "image/svg+xml": "<svg/>",
+        "application/javascript": "1", "text/markdown": "x", "image/png": png()}}, outputs)
+    collector.take("display_data", {"data": {"image/png": "PHNjcmlwdD4="}}, outputs)
+    assert [dict(o.data) for o in outputs] == [{"text/plain": "plain", "image/png": png()}]
+
+
+def test_outputs_stop_at_the_limit():
+    """Bytes are counted as they arrive, whatever kind they are of."""
+    for message in ("stream", {"name": "stdout", "text": "x" * 600}), (
+            "display_data", {"data": {"text/html": "x" * 600}}):
+        collector, outputs = Collector(1000), []
+        collector.take(*message, outputs)
+        assert collector.full is None
+        collector.take(*message, outputs)
+        assert "printed more than 1,000 bytes" in collector.full
+
+
+@pytest.mark.parametrize("kind", ["stream", "display_data", "execute_result", "error", "comm_open"])
+@pytest.mark.parametrize("content", [
+    {}, {"text": 5}, {"data": "x"}, {"data": {"text/plain": ["a"]}}, {"traceback": "x"},
+    {"traceback": [None, 5], "ename": None, "evalue": {}}, {"name": 7, "text": "\ud800"},
+    {"text": "x" * (LONGEST + 5)}, {"execution_count": "x", "data": {}},
+])
+def test_messages_of_any_form_make_valid_notebooks(kind, content):
+    """A kernel that talks nonsense leaves outputs that can be saved."""
+    outputs = []
+    Collector(10**6).take(kind, content, outputs)
+    code = nbformat.v4.new_code_cell("1", outputs=outputs)
+    notebook = nbformat.v4.new_notebook(cells=[code])
+    nbformat.validate(notebook)
+    assert len(nbformat.writes(notebook).encode()) < 2 * LONGEST
+
+
+@pytest.mark.parametrize("source,words", [
+    ("y = F.conv2d(x, w)", {"conv2d"}), ("from torch.nn.functional import unfold", {"unfold"}),
+    ("getattr(F, 'conv2d')(x, w)", {"conv2d"}), ("torch.ops.aten.convolution", {"ops"}),
+    ("nn.Conv2d(1, 1, 3)", {"Conv2d"}), ("import torch.nn.functional as f; f.fold", {"fold"}),
+    ("def conv2d(x):\n    return im2col(x)", set()), ("conv2d(x, w)", set()), ("x = (", set()),
+    ("# F.conv2d", set()),
+])
+def test_the_scan_finds_forbidden_functions(source, words):
+    """Attributes, imports and names in strings count; the student's own functions do not."""
+    notebook = exercise()
+    cell(notebook, "conv2d_bias").source += '\ncheck("convolution/conv2d/bias", conv2d)'
+    cell(notebook, "conv2d").source = source
+    scan.mark(notebook)
+    notes = [o.text for o in cell(notebook, "conv2d").outputs]
+    assert notes == ([f"{scan.NOTE}this cell uses {', '.join(sorted(words))}.\n"] if words else [])
+
+
+def test_export_quotes_fields_and_defuses_formulas(tmp_path, monkeypatch):
+    """A name can neither shift the columns nor run in a spreadsheet."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # alembic
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
+        gradebook.add_assignment("convolution")
+        gradebook.add_student("amina", first_name="A,B", last_name='=HYPERLINK("http://x")')
+        gradebook.add_student("-bo", first_name="@x", email="\tx")
+        SafeCsvExportPlugin(to=str(tmp_path / "grades.csv")).export(gradebook)
+    with open(tmp_path / "grades.csv", newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert rows["amina"]["first_name"] == "A,B" and rows["amina"]["score"] == "0.0"
+    assert rows["amina"]["last_name"] == "'=HYPERLINK(\"http://x\")"
+    assert rows["'-bo"]["first_name"] == "'@x" and rows["'-bo"]["email"] == "'\tx"
+
+
+def test_feedback_shows_the_behaviour_and_not_the_test():
+    """A student reads the sentence, and no check's name."""
+    notebook = exercise()
+    test = cell(notebook, "conv2d_bias")
+    test.source += '\n### BEGIN HIDDEN TESTS\ncheck("convolution/conv2d/bias", conv2d)'
+    shown, _ = ShowBehaviour().preprocess(notebook, {})
+    assert cell(shown, "conv2d_bias").source == "# Output channel o has bias[o] added once."
+    assert not any("check(" in c.source for c in shown.cells)
