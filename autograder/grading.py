@@ -82,12 +82,18 @@ def read_result(course, slug, student):
         for output in cell.get("outputs", []):
             if output.get("text", "").startswith(NOTE):
                 found.notes.append(f"look at {_name(cell)}: {output.text[len(NOTE):].strip()}")
-            message = output.get("evalue", "").replace("\n    ", " ")  # unwrapped
-            named = MISTAKE.search(message)
-            if named:
-                line = f"{message.split(':')[0]}: {named[1]}"
+            mistake = mistake_in(output)
+            if mistake:
+                line = f"{output.evalue.split(':')[0]}: {mistake}"
                 found.mistakes += [line] if line not in found.mistakes else []
     return found
+
+
+def mistake_in(output):
+    """The known mistake that a test cell's output names, or None."""
+    message = output.get("evalue", "").replace("\n    ", " ")  # unwrapped
+    found = MISTAKE.search(message)
+    return found and found[1]
 
 
 def _name(cell):

@@ -291,10 +291,16 @@ def test_export_quotes_fields_and_defuses_formulas(tmp_path, monkeypatch):
 
 
 def test_feedback_shows_the_behaviour_and_not_the_test():
-    """A student reads the sentence, and no check's name."""
+    """A student reads a summary and the sentence of each test, and no check's name."""
     notebook = exercise()
-    test = cell(notebook, "conv2d_bias")
-    test.source += '\n### BEGIN HIDDEN TESTS\ncheck("convolution/conv2d/bias", conv2d)'
+    for grade_id, score in (("conv2d_bias", 1), ("conv2d_channels", 0)):
+        test = cell(notebook, grade_id)
+        test.source += f'\n### BEGIN HIDDEN TESTS\ncheck("convolution/conv2d/{grade_id}", conv2d)'
+        test.metadata.nbgrader.score = score
+    message = "conv2d: wrong.\n  This is what comes out when the kernel is\n    flipped."
+    cell(notebook, "conv2d_channels").outputs = [
+        nbformat.v4.new_output("error", ename="CheckFailed", evalue=message, traceback=[])]
     shown, _ = ShowBehaviour().preprocess(notebook, {})
+    assert "| `conv2d` | 1 of 2 | the kernel is flipped |" in shown.cells[0].source
     assert cell(shown, "conv2d_bias").source == "# Output channel o has bias[o] added once."
     assert not any("check(" in c.source for c in shown.cells)
