@@ -11,7 +11,6 @@ is shut in, ``killed: <reason>`` when it went over a limit, or one line on why i
 Needs nothing but the standard library and Linux 5.14.
 """
 
-import errno
 import json
 import os
 import resource
@@ -26,28 +25,16 @@ import linux  # noqa: E402
 
 TICK = 0.1  # seconds between two looks of the warden
 INNER_ID = 1000  # the user that an ordinary user seems to be inside
-SPARE_ID = 0x70000000  # with a process number added: user ids that no system hands out
 ADDRESSES = 16 * 2**30  # bytes of addresses that a process may have beyond its memory
+SOCKET = 2 * 212_992  # bytes that a Unix socket holds until they are read, at most
 DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 # Not /dev/zero: mapped, it is memory that no limit counts.
-
-
-def spare_id(path):
-    """An id from the map of ids at `path` that no user has, other for every running process."""
-    with open(path) as file:
-        ranges = [tuple(map(int, line.split())) for line in file]
-    if any(start <= SPARE_ID and start + count > SPARE_ID + 2**22 for start, _, count in ranges):
-        return SPARE_ID + os.getpid()
-    start, _, count = max(ranges, key=lambda r: r[2])
-    if count < 2:
-        raise OSError(errno.EPERM, "cannot find another user for root to become")
-    return start + count - 1 - os.getpid() % (count // 2)
 
 
 def enter():
     """Move this process into new namespaces; return the user and group ids for the command."""
     if os.geteuid() == 0:
-        ids = spare_id("/proc/self/uid_map"), spare_id("/proc/self/gid_map")
+        ids = linux.spare_id("/proc/self/uid_map"), linux.spare_id("/proc/self/gid_map")
         linux.unshare(linux.SPACES)
         return ids
     outer = os.geteuid(), os.getegid()
@@ -194,12 +181,22 @@ def shared_once():
     return total * 1024
 
 
+def unread():
+    """Bytes that the sockets inside may hold: memory of no process."""
+    try:
+        with open("/proc/1/net/unix") as file:
+            return sum(1 for _ in file) * SOCKET
+    except OSError:  # all has ended
+        return 0
+
+
 def over(limits, seen):
     """Why the command must be killed, in plain words, or None."""
     memory, seconds = usage(seen)
     if seconds > limits["cpu"]:
         return f"it used more than {limits['cpu']} seconds of processor time"
-    if memory > limits["total_memory"] and shared_once() > limits["total_memory"]:
+    most = limits["total_memory"] - unread()
+    if memory > most and shared_once() > most:
         return f"it used more than {limits['total_memory'] / 2**30:.3g} GB of memory"
     return None
 

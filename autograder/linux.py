@@ -13,6 +13,7 @@ SPACES = NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWPID | NEWNET
 NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 SEAL_RDONLY, SEAL_NOSUID, SEAL_NODEV, SEAL_RECURSIVE = 1, 2, 4, 0x8000
 PDEATHSIG, DUMPABLE, SECCOMP, CAPBSET_DROP, NO_NEW_PRIVS, CAP_AMBIENT = 1, 4, 22, 24, 38, 47
+SPARE_ID = 0x70000000  # with a process number added: user ids that no system hands out
 DETACH, MOUNT_SETATTR, CURRENT_FOLDER = 2, 442, -100
 
 # Calls refused inside: memory that no limit counts (memfd_create, memfd_secret, shmget, semget,
@@ -35,6 +36,18 @@ def check(result, what):
     if result == -1:
         code = ctypes.get_errno()
         raise OSError(code, f"cannot {what}: {os.strerror(code)}")
+
+
+def spare_id(path):
+    """An id from the map of ids at `path` that no user has, other for every running process."""
+    with open(path) as file:
+        ranges = [tuple(map(int, line.split())) for line in file]
+    if any(start <= SPARE_ID and start + count > SPARE_ID + 2**22 for start, _, count in ranges):
+        return SPARE_ID + os.getpid()
+    start, _, count = max(ranges, key=lambda r: r[2])
+    if count < 2:
+        raise OSError(errno.EPERM, "cannot find another user for root to become")
+    return start + count - 1 - os.getpid() % (count // 2)
 
 
 def unshare(spaces):

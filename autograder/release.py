@@ -140,7 +140,7 @@ def _tests(notebook, slug, names):
         if isinstance(last, ast.Expr) and last.value not in calls and not _asserts(last.value):
             yield (f"cell {cell.index + 1} ({cell.grade_id}): it ends in an expression, which "
                    "nbgrader would take for partial credit")
-        if cell.kind == "test" and not checks:
+        if cell.kind == "test" and cell.points and not checks:
             yield f"cell {cell.index + 1} ({cell.grade_id}): a graded cell without a check(...)"
         for name in checks:
             if name not in names or not name.startswith(f"{slug}/"):
