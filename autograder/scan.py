@@ -11,11 +11,15 @@ from nbgrader.utils import is_grade, is_solution
 from autograder.references import UnknownCheck, rules
 
 NOTE = "For your teacher to look at: "
+# What no homework needs: the grader itself, ways around the interpreter, ways to hide a name.
+ANYWHERE = frozenset({"autograder", "_C", "_VF", "ops", "ctypes", "cffi", "cpp_extension", "gc",
+                      "_python_dispatch", "_getframe", "import_module"})
+BUILTINS = frozenset({"__import__", "eval", "exec", "compile", "get_ipython"})
 
 
 def mark(notebook, judge=None):
     """Write a note under each cell of a student's that names something forbidden."""
-    words = _rules(notebook).words
+    words = _rules(notebook).words | ANYWHERE
     for cell in notebook.cells:
         about = cell.metadata.get("nbgrader", {})
         if cell.cell_type != "code" or (about and not is_solution(cell)):
@@ -39,7 +43,7 @@ def forbidden_words(source, words):
             names = [*(getattr(node, "module", None) or "").split("."),
                      *(part for alias in node.names for part in alias.name.split("."))]
             yield from (name for name in names if name in words)
-        elif isinstance(node, ast.Name) and node.id in words & {"__import__"}:
+        elif isinstance(node, ast.Name) and node.id in BUILTINS:
             yield node.id
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in words:
             yield node.value

@@ -44,7 +44,7 @@ RULES = Rules(
         *(f"{stem}{n}d" for n in (1, 2, 3) for stem in (
             "conv", "conv_transpose", "max_pool", "adaptive_max_pool", "Conv", "ConvTranspose",
             "MaxPool", "AdaptiveMaxPool", "LazyConv")),
-        "unfold", "fold", "Unfold", "Fold", "autograd", "backward", "vjp", "jacobian", "grad",
-        "ops", "_C", "_VF", "jit", "compile", "ctypes", "__import__",
+        "convolution", "unfold", "fold", "Unfold", "Fold",
+        "autograd", "backward", "vjp", "jacobian", "grad",
     }),
 )
