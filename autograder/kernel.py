@@ -72,7 +72,10 @@ class SandboxProvisioner(LocalProvisioner):
 
     def _listen(self, seconds):
         """All that the sandbox has said, after waiting up to `seconds` for a line."""
-        while self._lines is not None and select.select([self._lines], [], [], seconds)[0]:
+        lines = select.poll()
+        if self._lines is not None:
+            lines.register(self._lines)
+        while self._lines is not None and lines.poll(seconds * 1000):
             data = os.read(self._lines, 4096)
             if not data:
                 self._close()

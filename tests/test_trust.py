@@ -260,7 +260,8 @@ def test_messages_of_any_form_make_valid_notebooks(kind, content):
 
 @pytest.mark.parametrize("source,words", [
     ("y = F.conv2d(x, w)", {"conv2d"}), ("from torch.nn.functional import unfold", {"unfold"}),
-    ("getattr(F, 'conv2d')(x, w)", {"conv2d"}), ("torch.ops.aten.convolution", {"ops", "convolution"}),
+    ("getattr(F, 'conv2d')(x, w)", {"conv2d"}),
+    ("torch.ops.aten.convolution", {"ops", "convolution"}),
     ("nn.Conv2d(1, 1, 3)", {"Conv2d"}), ("import torch.nn.functional as f; f.fold", {"fold"}),
     ("def conv2d(x):\n    return im2col(x)", set()), ("conv2d(x, w)", set()), ("x = (", set()),
     ("# F.conv2d", set()), ("import autograder.drivers", {"autograder"}),
