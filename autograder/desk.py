@@ -66,6 +66,8 @@ class Desk:
         if not isinstance(question, dict):
             return {"error": "not a question"}
         name = question.get("open", question.get("judge"))
+        if not isinstance(name, str) or len(name) > 200:
+            return {"error": "not a question"}
         with self._lock:
             open_to = self._expected - self._opened if "open" in question else (
                 self._opened - self.verdicts.keys())

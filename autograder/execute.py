@@ -21,7 +21,9 @@ from traitlets import Bool, Integer
 from autograder import scan
 from autograder.kernel import SandboxKernelManager
 from autograder.outputs import Collector
+from autograder.rebuild import REASON
 
+TOTAL_OUTPUT = 5  # times what one cell may print, for the whole notebook
 FRESH_KERNELS = 30  # how often one notebook may lose its kernel, if its budget lasts
 
 
@@ -63,8 +65,12 @@ class TrustedExecute(Execute):
         self.shutdown_kernel = "immediate"
         self.desk = Desk(self.judge())
         self.deadline = monotonic() + self.budget
+        self.printed = 0  # bytes that the notebook has put out
         self.lost = {}  # cell number -> why it has no result
-        self._run_all()
+        if nb.cells and nb.cells[0].get("id") == REASON:
+            self.lost = dict.fromkeys(range(len(nb.cells)), "the notebook could not be read")
+        else:
+            self._run_all()
         for index, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
                 self._write(index, cell)
@@ -81,11 +87,15 @@ class TrustedExecute(Execute):
         """Run every cell, in as many kernels as it takes."""
         done, index = [], 0
         for _ in range(FRESH_KERNELS):
+            if monotonic() > self.deadline:
+                break
             index = self._run_from(index, done)
             if index == len(self.nb.cells):
                 return
+        late = monotonic() > self.deadline
         for rest in range(index, len(self.nb.cells)):
-            self.lost[rest] = "too many cells before it killed their kernel"
+            self.lost[rest] = (f"the notebook took longer than {self.budget} seconds" if late
+                               else "too many cells before it killed their kernel")
 
     def _run_from(self, start, done):
         """Run cells in one kernel, and return the number of the first that has not run.
@@ -98,8 +108,10 @@ class TrustedExecute(Execute):
         try:
             with self.desk.listening(self.km.runtime / "judge.sock"), self.setup_kernel():
                 kernel = self.km
-                for earlier in done:
-                    self._run_cell(earlier)
+                for earlier in list(done):
+                    if monotonic() > self.deadline or self._run_cell(earlier):
+                        done.remove(earlier)  # it ran before, and does not any more
+                        return start
                 for index in range(start, len(self.nb.cells)):
                     if monotonic() > self.deadline:
                         self.lost[index] = f"the notebook took longer than {self.budget} seconds"
@@ -119,7 +131,8 @@ class TrustedExecute(Execute):
         cell = self.nb.cells[index]
         self.desk.expect(checks(cell) if index not in self.lost else ())
         self.timed_out = False
-        self.collector = Collector(self.output_limit)
+        room = TOTAL_OUTPUT * self.output_limit - self.printed
+        self.collector = Collector(max(0, min(self.output_limit, room)))
         try:
             self.execute_cell(cell, index, store_history=True)
         except Exception as error:  # a kernel can break nbclient in many ways
@@ -127,6 +140,7 @@ class TrustedExecute(Execute):
                 return f"it took longer than {self.timeout} seconds, and would not stop"
             return f"its kernel died ({type(error).__name__})"
         finally:
+            self.printed += self.collector.size
             self.desk.expect(())
         if self.timed_out:
             self.lost[index] = f"it took longer than {self.timeout} seconds"
@@ -152,9 +166,10 @@ class TrustedExecute(Execute):
     def _write(self, index, cell):
         """Outputs as the gradebook, formgrader and feedback may read them."""
         lost = self.lost.get(index)
-        names = checks(cell) if is_grade(cell) and not is_solution(cell) else []
+        test = is_grade(cell) and not is_solution(cell)
+        names = checks(cell)
         message = self._failure(names, cell.outputs, lost) if names else lost
-        if names:
+        if test:
             cell.outputs = [_plain(output) for output in cell.outputs]
         if message:
             name = "CheckFailed" if names else "Stopped"

@@ -1,6 +1,7 @@
 """What a student sees: a summary, and of each test cell the behaviour it tests, not its source."""
 
 import ast
+import html
 import re
 
 from nbformat.v4 import new_markdown_cell
@@ -43,7 +44,7 @@ def summary(functions):
         score = sum(a.get("score") or 0 for a in about)
         points = sum(a.get("points") or 0 for a in about)
         mistakes = [mistake_in(output) for cell in cells for output in cell.get("outputs", [])]
-        look = "; ".join(dict.fromkeys(m for m in mistakes if m))
+        look = html.escape("; ".join(dict.fromkeys(m for m in mistakes if m)).replace("|", "/"))
         look = look or ("" if score == points else "the reports below")
         lines.append(f"| `{name}` | {score:g} of {points:g} | {look} |")
     return "\n".join(lines)

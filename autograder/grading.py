@@ -10,7 +10,8 @@ from autograder.course import CourseError
 from autograder.rebuild import REASON, UNREADABLE
 from autograder.scan import NOTE
 
-MISTAKE = re.compile(r"This is what comes out when (.*)\.$", re.MULTILINE)
+MISTAKE = re.compile(r"^  This is what comes out when (.*)\.$", re.MULTILINE)
+NOTED = re.compile(rf"{re.escape(NOTE)}this cell uses ([\w, ]+)\.\n")
 EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$",
                        re.MULTILINE)
 
@@ -51,9 +52,9 @@ def grade(course, slug):
 
 def grade_one(course, slug, student):
     """Grade one submission, write its feedback, and return its `Result`."""
-    handed_in = course.notebook("submitted", slug, student)
-    if not handed_in.is_file() and not handed_in.is_symlink():
-        where = handed_in.parent.relative_to(course.root)
+    folder = course.folder("submitted", slug, student)
+    if not any(folder.glob("*.ipynb")):
+        where = folder.relative_to(course.root)
         return Result(student, slug, failure=f"no {slug}.ipynb in {where}/")
     result = course.api.autograde(slug, student, force=True, create=True)
     if not result["success"]:
@@ -80,10 +81,11 @@ def read_result(course, slug, student):
                          for cell in notebook.cells[:1] if cell.get("id") == REASON), None)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if output.get("text", "").startswith(NOTE):
-                found.notes.append(f"look at {_name(cell)}: {output.text[len(NOTE):].strip()}")
+            noted = NOTED.fullmatch(output.get("text", ""))
+            if noted:
+                found.notes.append(f"look at {_name(cell)}: it uses {noted[1]}")
             mistake = mistake_in(output)
-            if mistake:
+            if mistake and cell.metadata.get("nbgrader", {}).get("grade"):
                 line = f"{output.evalue.split(':')[0]}: {mistake}"
                 found.mistakes += [line] if line not in found.mistakes else []
     return found

@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import zmq
+import zmq.asyncio
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
@@ -25,6 +27,8 @@ from autograder import sandbox
 STUDENT_SIDE = ("autograder/__init__.py", "autograder/checking.py", "autograder/drivers",
                 "autograder/wire.py", "strokes.py")
 START = 30  # seconds in which a sandbox must stand
+LARGEST_MESSAGE = 8_000_000  # bytes of one message that a kernel may send
+MESSAGES = 50  # how many may wait
 LONGEST = 80  # characters of a folder for sockets, whose paths may have 107
 
 
@@ -123,6 +127,13 @@ class SandboxKernelManager(AsyncKernelManager):
     sandboxed = Bool(True, help="False: run kernels without a sandbox").tag(config=True)
     limits = Instance(sandbox.Limits, (), help="what a sandboxed kernel may use").tag(config=True)
     _folder = None
+
+    def _context_default(self):
+        """Sockets that take in no more than a grader can hold, whatever a kernel sends."""
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE)
+        context.setsockopt(zmq.RCVHWM, MESSAGES)
+        return context
 
     @property
     def folder(self):

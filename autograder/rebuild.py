@@ -19,7 +19,8 @@ from nbgrader.utils import rmtree
 
 from autograder import sandbox
 
-LARGEST = 20_000_000  # bytes of a submitted notebook
+LARGEST = 20_000_000  # bytes of a submitted notebook, outputs and all
+MOST_CELLS, MOST_SOURCE = 5_000, 300_000  # cells, and characters in all of them
 REASON = "autograder-unreadable"  # the id of the cell that holds the reason
 UNREADABLE = "**This submission could not be read, so it has no points.**"
 AGAIN = "Open it in Jupyter, save it, and hand it in again."
@@ -34,6 +35,9 @@ def _read(path):
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        raise Unreadable(f"There is no file called {Path(path).name}. Give your notebook this "
+                         "name, and hand it in again.") from None
     except OSError:
         raise Unreadable(f"It is a link, or cannot be opened. {AGAIN}") from None
     about = os.fstat(descriptor)
@@ -62,13 +66,17 @@ def read_submission(path):
                      for sheet in sheets for cell in sheet["cells"]]
         else:
             cells = notebook["cells"]
-        return [_cell(cell) for cell in cells]
+        found = [_cell(cell) for cell in cells]
     except UnicodeDecodeError:
         raise Unreadable(f"It is not UTF-8 text. {AGAIN}") from None
     except json.JSONDecodeError as error:
         raise Unreadable(f"It is not JSON from line {error.lineno} on. {AGAIN}") from None
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         raise Unreadable(f"It is not a notebook. {AGAIN}") from None
+    if len(found) > MOST_CELLS or sum(len(source) for _, source, _ in found) > MOST_SOURCE:
+        raise Unreadable(f"It holds more than {MOST_CELLS:,} cells or {MOST_SOURCE:,} characters. "
+                         "Shorten it, save it, and hand it in again.")
+    return found
 
 
 def _cell(cell):
@@ -154,17 +162,29 @@ class RebuildExporter(NotebookExporter):
         # Nothing but the notebook is taken from a submission: no links, no pipes, no modules.
         self.parent.coursedir = copy.copy(self.parent.coursedir)
         self.parent.coursedir.ignore = ["*"]
+        stock_timestamp = self.parent.coursedir.get_existing_timestamp
+        self.parent.coursedir.get_existing_timestamp = lambda folder: _quietly(
+            stock_timestamp, folder)
         self._stock_init_destination = self.parent.init_destination
         self.parent.init_destination = self._init_destination
 
     def _init_destination(self, assignment, student):
         """Have nbgrader grade a submission unless this very file has been graded to the end."""
         graded = Path(self.parent._format_dest(assignment, student))
+        # The notebooks that were asked for, whatever lies there instead of them.
+        folder = os.path.dirname(self.parent.notebooks[0])
+        self.parent.notebooks = sorted(
+            os.path.join(folder, path.name) for path in self._release(assignment).glob("*.ipynb"))
         for submitted in self.parent.notebooks:
             mark = graded / f"{Path(submitted).stem}.sha256"
             if graded.exists() and (not mark.is_file() or mark.read_text() != _digest(submitted)):
                 rmtree(str(graded))
         return self._stock_init_destination(assignment, student)
+
+    def _release(self, assignment):
+        """The folder of an assignment's released notebooks."""
+        directory = self.parent.coursedir
+        return Path(directory.format_path(directory.release_directory, ".", assignment))
 
     def from_filename(self, filename, resources=None, **kwargs):
         """Read and convert a notebook; one that was handed in is rebuilt first."""
@@ -179,14 +199,23 @@ class RebuildExporter(NotebookExporter):
             return result
         graded.mkdir(parents=True, exist_ok=True)
         _copy_timestamp(Path(folder) / "timestamp.txt", graded / "timestamp.txt")
-        release = self.parent.coursedir.format_path(
-            self.parent.coursedir.release_directory, ".", about["assignment"])
-        release = nbformat.read(Path(release) / f"{about['notebook']}.ipynb", as_version=4)
+        release = self._release(about["assignment"]) / f"{about['notebook']}.ipynb"
+        release = nbformat.read(release, as_version=4)
         try:
+            if any(part.is_symlink() for part in (Path(folder), Path(folder).parent)):
+                raise Unreadable(f"Its folder is a link. {AGAIN}")
             notebook = rebuild(release, read_submission(filename))
         except Unreadable as error:
             notebook = unreadable(release, str(error))
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
+
+
+def _quietly(read, folder):
+    """The time of handing in, or None where it can't be read."""
+    try:
+        return read(folder)
+    except Exception:  # nbgrader's parser has many ways to fail
+        return None
 
 
 def _digest(path):

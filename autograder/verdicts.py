@@ -7,6 +7,7 @@ them; expected values never leave it.
 import functools
 import inspect
 import os
+import reprlib
 import textwrap
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ import torch
 
 from autograder import references
 from autograder.drivers import drive
+
+LONGEST = 300  # characters of a student's text in a message
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Judge:
     def __init__(self, seed=0):
         self.seed = seed
         self.expected = functools.lru_cache(maxsize=None)(self._expected)
+        self.mistaken = functools.lru_cache(maxsize=None)(self._mistaken)
 
     @classmethod
     def from_environment(cls):
@@ -69,14 +73,17 @@ class Judge:
         """The first known mistake that gives the same outcomes in every case, or None."""
         task, behaviour = references.find(name)
         expected = self.expected(name)
-        for mistake in task.mistakes:
-            bent = [drive(driver, mistake.wrong, args, kwargs)
-                    for driver, args, kwargs in self.cases(name)]
+        for mistake, bent in zip(task.mistakes, self.mistaken(name), strict=True):
             if (all(_alike(got, b, behaviour) for got, b in zip(outcomes, bent, strict=True))
                     and any("value" in b and compare(b, want, behaviour) is not None
                             for b, want in zip(bent, expected, strict=True))):
                 return mistake
         return None
+
+    def _mistaken(self, name):
+        task, _ = references.find(name)
+        return [[drive(driver, mistake.wrong, args, kwargs)
+                 for driver, args, kwargs in self.cases(name)] for mistake in task.mistakes]
 
     def _expected(self, name):
         task, _ = references.find(name)
@@ -124,7 +131,7 @@ def _difference(got, want, behaviour, where):
     elif type(got) is not type(want):
         return f"{at}expected a {type(want).__name__}, got {_kind(got)}"
     else:
-        return None if got == want else f"{at}got {got!r}"
+        return None if got == want else f"{at}got {_short(reprlib.repr(got))}"
     return next((f for f in found if f), None)
 
 
@@ -175,15 +182,23 @@ def _kind(value):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, tuple):
         return f"{len(value)} values"
-    return "None" if value is None else f"the {type(value).__name__} {repr(value)[:60]}"
+    if isinstance(value, dict):
+        return f"{len(value)} named values"
+    return "None" if value is None else f"the {type(value).__name__} {reprlib.repr(value)}"
 
 
 def _raised(error):
     """A student's exception: what, and in which of their lines."""
     if error["types"][0] == "NotImplementedError" and not error["message"]:
         return "NotImplementedError: it is not written yet"
-    text = f"{error['types'][0]}: {error['message']}".strip()
-    return text + (f"\n  in your line: {error['line']}" if error["line"] else "")
+    text = f"{_short(error['types'][0])}: {_short(error['message'])}".strip()
+    return text + (f"\n  in your line: {_short(error['line'])}" if error["line"] else "")
+
+
+def _short(text):
+    """A student's text on one line, not too long, that can be saved."""
+    line = " ".join(text[:LONGEST].split())
+    return "".join(c if c.isprintable() else "?" for c in line)
 
 
 def _split(case):

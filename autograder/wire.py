@@ -12,6 +12,7 @@ import struct
 import torch
 
 LARGEST = 64_000_000  # bytes of a frame
+LARGEST_HEADER = 100_000  # bytes of its header, a few thousand values
 DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (
     torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8,
     torch.uint8, torch.bool)}
@@ -25,7 +26,7 @@ def send(connection, value):
     buffers = []
     header = json.dumps(_flat(value, buffers)).encode()
     body = b"".join(buffers)
-    if len(header) + len(body) > LARGEST:
+    if len(header) > LARGEST_HEADER or len(header) + len(body) > LARGEST:
         raise ValueError(f"more than {LARGEST // 10**6} MB")
     connection.sendall(struct.pack(">II", len(header), len(body)) + header + body)
 
@@ -33,7 +34,7 @@ def send(connection, value):
 def receive(connection):
     """Read one tree from a socket; EOFError at its end, ValueError for what is no frame."""
     lengths = struct.unpack(">II", _exactly(connection, 8))
-    if sum(lengths) > LARGEST:
+    if sum(lengths) > LARGEST or lengths[0] > LARGEST_HEADER:
         raise ValueError("frame too large")
     header, body = (_exactly(connection, length) for length in lengths)
     try:

@@ -80,6 +80,8 @@ def batch(tmp_path_factory):
     copied = copy.deepcopy(right)
     copied.cells.append(copy.deepcopy(cell(copied, "conv2d_bias")))
     hand_in(course, "c-copied-test", copied)
+    renamed = hand_in(course, "c-renamed", right)
+    renamed.rename(renamed.with_name("convolution (2).ipynb"))
     hand_in(course, "d-untouched", exercise())
     hand_in_sample(course, SLUG, "z-right", {})
     run = nbgrader(course.root, "autograde", SLUG)
@@ -90,7 +92,7 @@ def batch(tmp_path_factory):
 
 def test_one_broken_notebook_does_not_stop_the_others(batch):
     """The solution gets all points, the untouched exercise none, whoever stands between."""
-    assert scores(batch) == {"a-right": 37, "b-not-json": 0, "c-copied-test": 37,
+    assert scores(batch) == {"a-right": 37, "b-not-json": 0, "c-copied-test": 37, "c-renamed": 0,
                              "d-untouched": 0, "z-right": 37}
 
 
@@ -98,6 +100,7 @@ def test_a_broken_notebook_gets_a_reason(batch):
     """The student reads what was wrong with the file."""
     page = feedback(batch, "b-not-json")
     assert "could not be read" in page and "It is not JSON" in page
+    assert "There is no file called convolution.ipynb." in feedback(batch, "c-renamed")
 
 
 def test_a_worse_resubmission_does_not_keep_the_old_score(batch):
@@ -144,7 +147,7 @@ def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
     hand_in(released, "amina", exercise())
     folder = released.folder("submitted", SLUG, "hana")
     folder.mkdir(parents=True)
-    (folder / "convolution (2).ipynb").write_text("{}")
+    (folder / "convolution.txt").write_text("{}")
     with open(released.root / "nbgrader_config.py", "a") as config:
         config.write("\nimport types\nfrom autograder import kernel\n"
                      "kernel.sys = types.SimpleNamespace(executable='/no/such/python')\n")

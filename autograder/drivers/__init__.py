@@ -63,7 +63,7 @@ class _Without(TorchDispatchMode):
         self.names = frozenset(names)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func._schema.name.removeprefix("aten::")
+        name = func._schema.name.rpartition("::")[2]
         if name in self.names:
             raise Forbidden(f"this task does not allow torch's own {name}")
         return func(*args, **(kwargs or {}))

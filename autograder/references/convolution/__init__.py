@@ -39,12 +39,15 @@ RULES = Rules(
         "im2col", "col2im", "unfold", "unfold_backward",
         "max_pool2d", "max_pool2d_with_indices", "max_pool2d_with_indices_backward",
         "adaptive_max_pool2d", "adaptive_max_pool2d_backward", "max_pool3d_with_indices",
+        "conv_tbc", "slow_conv3d", "slow_conv3d_forward", "slow_conv_dilated2d",
+        "mkldnn_max_pool2d", "quantized_max_pool2d", "_convolution_pointwise",
     }),
     words=frozenset({
         *(f"{stem}{n}d" for n in (1, 2, 3) for stem in (
             "conv", "conv_transpose", "max_pool", "adaptive_max_pool", "Conv", "ConvTranspose",
             "MaxPool", "AdaptiveMaxPool", "LazyConv")),
         "convolution", "unfold", "fold", "Unfold", "Fold",
-        "autograd", "backward", "vjp", "jacobian", "grad",
+        "autograd", "backward", "vjp", "jvp", "jacobian", "jacrev", "jacfwd", "hessian", "grad",
+        "linearize", "conv_tbc", "slow_conv3d",
     }),
 )

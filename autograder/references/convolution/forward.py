@@ -201,5 +201,6 @@ def conv2d():
             picture(draw, (1, 3, 6, 7), (4, 2, 3, 3)),
             picture(draw, (1, 2, 6, 7), (4, 3, 3, 3)),
             picture(draw, (1, 2, 3, 7), (4, 2, 5, 3)),
+            picture(draw, (1, 2, 3, 5), (4, 2, 3, 3)),
         ]),
     }, CONV2D)

@@ -52,5 +52,6 @@ def conv_out_size():
         "dilation": Behaviour(lambda draw: [
             (10, 3, 1, 0, 2), (15, 3, 2, 2, 3), (28, 5, 3, 4, 2), (7, 1, 1, 0, 4),
         ]),
-        "refuses": Behaviour(lambda draw: [(3, 5), (4, 3, 1, 0, 2), (5, 7, 2), (2, 5, 1, 1)]),
+        "refuses": Behaviour(lambda draw: [(3, 5), (4, 3, 1, 0, 2), (5, 7, 2), (2, 5, 1, 1), (5, 5),
+                                               (4, 6, 1, 1)]),
     }, CONV_OUT_SIZE)
