@@ -5,7 +5,13 @@ import http.server
 import threading
 
 import pytest
+from hypothesis import HealthCheck, settings
 from site_helpers import PREFIX, ROOT, build_book, find_chromium, without_chromium
+
+# The same examples in each run, however slow the machine is.
+settings.register_profile("course", derandomize=True, deadline=None, suppress_health_check=[
+    HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large])
+settings.load_profile("course")
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +46,9 @@ def address(site, tmp_path_factory):
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium."""
+    """A headless Chromium, gone before other files run: its event loop would be in their way."""
     path = find_chromium()
     if path is None:
         without_chromium()

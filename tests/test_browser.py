@@ -45,7 +45,7 @@ def violations(tab):
             for rule in found]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def visit(browser, address):
     """Open a page once per theme; returns what was seen: outside, errors, violations, ..."""
     seen = {}
