@@ -24,6 +24,20 @@ CLASS = {
                   "col2im": ("] += parts", "] = parts")},
         "goran": TAMPERED,
     },
+    "receptive_fields": {
+        "amina": {},
+        "bo": None,
+        "chidi": {"rf_size": ("(kernel_size - 1) * dilation", "(kernel_size - 2) * dilation")},
+        "dora": {"rf_table": ("(reach / 2 - padding)", "(reach // 2 - padding)"),
+                 "effective_rf": ("x.grad.abs().sum(dim=(0, 1))", "x.grad.sum(dim=(0, 1)).abs()")},
+        "emil": {"rf_by_gradient": ("parameter.fill_(0.1)", "parameter.abs_()"),
+                 "min_layers_for_rf": (">= target", "> target")},
+        "farah": {"merge_paths": ("(low + high) / 2",
+                                  'sum(row["start"] for row in rows) / len(rows)'),
+                  "rf_region": ("units = {unit for unit in touched if 0 <= unit < size}",
+                                "units = touched")},
+        "goran": TAMPERED,
+    },
 }
 
 

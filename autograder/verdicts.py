@@ -114,7 +114,7 @@ def _alike(got, bent, behaviour):
 
 def _difference(got, want, behaviour, where):
     """The first difference between two trees of plain values; `where` is the way to them."""
-    at = f"{where}: " if where else ""
+    at = f"{'result' if where.startswith('[') else ''}{where}: " if where else ""
     if isinstance(want, torch.Tensor):
         if not isinstance(got, torch.Tensor):
             return f"{at}expected a tensor, got {_kind(got)}"
@@ -148,6 +148,8 @@ def _tensor_difference(got, want, behaviour, at):
     off = ~((got - want).abs() <= behaviour.tolerance * scale + 1e-12)
     if not off.any():
         return None
+    if want.dim() == 0:
+        return f"{at}you have {got.item():.6g}"
     first = tuple(off.nonzero()[0].tolist())
     return (f"{at}shape {tuple(got.shape)} is right, {int(off.sum())} of {off.numel()} values are "
             f"not; the first is at {list(first)}, where you have {got[first].item():.6g}")
@@ -173,7 +175,28 @@ def _arguments(reference, args, kwargs):
     for key, value in bound.arguments.items():
         if value is not None:
             shape = torch.is_tensor(value) and tuple(value.shape)
-            yield f"{key} of shape {shape}" if torch.is_tensor(value) else f"{key}={value!r}"
+            yield f"{key} of shape {shape}" if torch.is_tensor(value) else f"{key}={_said(value)}"
+
+
+def _said(value):
+    """An argument as a student would write it: layers as calls, tensors by shape, not too long."""
+    if torch.is_tensor(value):
+        return f"<tensor of shape {tuple(value.shape)}>"
+    if isinstance(value, tuple):
+        if value and isinstance(value[0], str) and isinstance(value[-1], dict | tuple):
+            return _layer(*value)
+        end = ",)" if len(value) == 1 else ")"
+        text = f"({', '.join(map(_said, value))}{end}"
+        return text if len(text) <= 2 * LONGEST else f"{text[:2 * LONGEST]}…"
+    return repr(value)
+
+
+def _layer(kind, options, tensors=()):
+    """A layer that a driver builds: (class name, options or layers, tensors by name)."""
+    inside = ([f"{key}={value!r}" for key, value in options.items()]
+              if isinstance(options, dict) else map(_said, options))
+    given = f" with {' and '.join(tensors)} set" if tensors else ""
+    return f"{kind}({', '.join(inside)}){given}"
 
 
 def _kind(value):

@@ -8,20 +8,19 @@ import torch
 import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from right_convolution import RIGHT
 
 from autograder import check, references
 from autograder.checking import CheckFailed, attach
 from autograder.drivers import drive
-from autograder.references import convolution
 from autograder.references.convolution import functions
 from autograder.verdicts import Judge
 
 SEEDS = (0, 20261120)
 MISTAKES = [(slug, function, mistake) for slug in references.slugs()
             for function, task in references.tasks(slug).items() for mistake in task.mistakes]
-VARIANTS = [("convolution", function, variant) for function, variants in RIGHT.items()
-            for variant in variants]
+RIGHT = {slug: importlib.import_module(f"right_{slug}").RIGHT for slug in references.slugs()}
+VARIANTS = [(slug, function, variant) for slug in RIGHT
+            for function, variants in RIGHT[slug].items() for variant in variants]
 
 
 def answer(judge, name, fn):
@@ -248,9 +247,10 @@ def test_unknown_name_says_what_there_is(judge):
         check("nonsense", F.conv2d)
 
 
-def test_tasks_are_those_of_the_assignment():
-    """Every graded function has a task of its own name."""
-    assert set(RIGHT) == set(convolution.TASKS)
+@pytest.mark.parametrize("slug", references.slugs())
+def test_every_task_has_a_right_answer_of_another_style(slug):
+    """Every graded function, and nothing else, is written a second time."""
+    assert set(RIGHT[slug]) == set(references.tasks(slug))
 
 
 def test_forbidden_operations_are_refused_while_a_check_runs(judge):
