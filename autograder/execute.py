@@ -160,6 +160,8 @@ class TrustedExecute(Execute):
                 self._run_forked(cell)
             else:
                 self.execute_cell(cell, index, store_history=True)
+        except warm.TooLarge:
+            return f"it printed more than {self.output_limit:,} bytes"
         except Exception as error:  # a kernel can break nbclient in many ways
             if self.timed_out:
                 return f"it took longer than {self.timeout} seconds, and would not stop"

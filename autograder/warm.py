@@ -44,6 +44,10 @@ class KernelDied(Exception):
     """A notebook's process has ended, or does not keep to the protocol."""
 
 
+class TooLarge(KernelDied):
+    """A notebook's process sent more at once than a grader takes in."""
+
+
 class TooLate(Exception):
     """A cell took longer than it may."""
 
@@ -205,7 +209,7 @@ class WarmKernel:
         """The next (kind, content)."""
         length = struct.unpack(">I", self._exactly(4, deadline))[0]
         if length > LARGEST:
-            raise KernelDied("a message is too large")
+            raise TooLarge
         try:
             kind, content = json.loads(self._exactly(length, deadline))
         except (ValueError, TypeError, RecursionError):

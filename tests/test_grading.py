@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import html
 import shutil
 import subprocess
 import sys
@@ -14,59 +15,83 @@ from autograder.release import release
 from autograder.sample import CLASS
 from autograder.sample import hand_in as hand_in_sample
 
-SCORES = {"amina": 37, "bo": 0, "chidi": 34, "dora": 25, "emil": 35, "farah": 29, "goran": 0}
+SCORES = {
+    "convolution": {"amina": 37, "bo": 0, "chidi": 34, "dora": 25, "emil": 35, "farah": 29,
+                    "goran": 0},
+    "receptive_fields": {"amina": 27, "bo": 0, "chidi": 21, "dora": 24, "emil": 23, "farah": 24,
+                         "goran": 0},
+}
 MISTAKES = {
-    "chidi": ["conv2d: the kernel is flipped"],
-    "dora": ["conv_out_size: the division is rounded up"],
-    "emil": ["conv2d_backward: the gradient by bias is a mean",
-             "max_pool2d: the border is padded with zeros"],
-    "farah": ["col2im: overlapping windows overwrite each other",
-              "count_macs: positions of the input are counted, not of the output"],
+    "convolution": {
+        "chidi": ["conv2d: the kernel is flipped"],
+        "dora": ["conv_out_size: the division is rounded up"],
+        "emil": ["conv2d_backward: the gradient by bias is a mean",
+                 "max_pool2d: the border is padded with zeros"],
+        "farah": ["col2im: overlapping windows overwrite each other",
+                  "count_macs: positions of the input are counted, not of the output"],
+    },
+    "receptive_fields": {
+        "chidi": ["rf_size: each layer adds kernel_size - 2"],
+        "dora": ["rf_table: the half of an even kernel is rounded down in each layer",
+                 "effective_rf: pictures and channels are added before the absolute value"],
+        "emil": ["rf_by_gradient: the weights are made positive with abs, and zeros stay",
+                 "min_layers_for_rf: the field must be larger than the target"],
+        "farah": ["rf_region: the region is not clipped at the border",
+                  "merge_paths: start is the mean of the paths' starts"],
+    },
 }
 
 
-def scores(course):
+def scores(course, slug=SLUG):
     """The score of each student in the gradebook."""
     with course.gradebook() as gradebook:
-        return {s.student_id: s.score for s in gradebook.assignment_submissions(SLUG)}
+        return {s.student_id: s.score for s in gradebook.assignment_submissions(slug)}
 
 
-def feedback(course, student):
-    """A student's feedback page."""
-    return (course.folder("feedback", SLUG, student) / f"{SLUG}.html").read_text()
+def feedback(course, student, slug=SLUG):
+    """A student's feedback page, as text."""
+    page = (course.folder("feedback", slug, student) / f"{slug}.html").read_text()
+    return html.unescape(page)
 
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    """A course with the assignment in its gradebook."""
+    """A course with all assignments in its gradebook, graded by our command."""
     course = new_course(tmp_path_factory.mktemp("course"), released=False)
-    release(course, SLUG)
-    return course
-
-
-def test_sample_class_by_our_command(released):
-    """What `make course` shows: a score for each, and each known mistake by its name."""
-    assert autograder(released.root, "sample").returncode == 0
-    run = autograder(released.root, "grade")
+    for slug in course.slugs():
+        release(course, slug)
+    assert autograder(course.root, "sample").returncode == 0
+    run = autograder(course.root, "grade")
     assert run.returncode == 0, run.stderr
-    assert scores(released) == SCORES
-    rows = {line.split()[0]: line for line in run.stdout.splitlines() if line.startswith("  ")}
-    for student in CLASS[SLUG]:
-        assert f"{SCORES[student]}/37" in rows[student]
-        for mistake in MISTAKES.get(student, []):
-            assert mistake in run.stdout
-            assert mistake.split(": ")[1] in feedback(released, student)
-    assert "Known mistake" not in feedback(released, "amina")
-    assert "it is not written yet" in feedback(released, "bo")
+    return course, run.stdout
+
+
+@pytest.mark.parametrize("slug", CLASS)
+def test_sample_class_by_our_command(released, slug):
+    """What `make course` shows: a score for each, and each known mistake by its name."""
+    course, shown = released
+    assert scores(course, slug) == SCORES[slug]
+    table = shown.split(f"\n{slug}\n")[1].split("feedback:")[0]
+    rows = {line.split()[0]: line for line in table.splitlines() if line.startswith("  ")}
+    most = SCORES[slug]["amina"]
+    for student in CLASS[slug]:
+        assert f"{SCORES[slug][student]}/{most}" in rows[student]
+        for mistake in MISTAKES[slug].get(student, []):
+            assert mistake in table
+            assert mistake.split(": ")[1] in feedback(course, student, slug)
+    assert "Known mistake" not in feedback(course, "amina", slug)
+    assert "it is not written yet" in feedback(course, "bo", slug)
 
 
 def test_export_writes_the_scores(released, tmp_path):
     """nbgrader's own export reads the same marks."""
-    run = nbgrader(released.root, "export", "--to", str(tmp_path / "grades.csv"))
+    run = nbgrader(released[0].root, "export", "--to", str(tmp_path / "grades.csv"))
     assert run.returncode == 0, run.stderr
     with open(tmp_path / "grades.csv") as file:
-        rows = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
-    assert rows == SCORES
+        rows = {(row["assignment"], row["student_id"]): float(row["score"])
+                for row in csv.DictReader(file)}
+    assert rows == {(slug, student): score for slug in SCORES
+                    for student, score in SCORES[slug].items()}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +167,7 @@ def test_nobody_has_handed_in(tmp_path):
 
 def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
     """Each gets one line and exit code 1; earlier marks stay."""
+    released, _ = released
     before = scores(released)
     shutil.rmtree(released.folder("submitted"), ignore_errors=True)
     hand_in(released, "amina", exercise())
@@ -149,8 +175,8 @@ def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
     folder.mkdir(parents=True)
     (folder / "convolution.txt").write_text("{}")
     with open(released.root / "nbgrader_config.py", "a") as config:
-        config.write("\nimport types\nfrom autograder import kernel\n"
-                     "kernel.sys = types.SimpleNamespace(executable='/no/such/python')\n")
+        config.write("\nimport types\nfrom autograder import warm\n"
+                     "warm.sys = types.SimpleNamespace(executable='/no/such/python')\n")
     run = autograder(released.root, "grade", SLUG)
     assert run.returncode == 1
     lines = run.stderr.splitlines()
