@@ -129,7 +129,8 @@ def _difference(got, want, behaviour, where):
             return f"{at}expected {', '.join(want)}, got {_kind(got)}"
         found = (_difference(got[k], want[k], behaviour, f"{at}{k}") for k in want)
     elif type(got) is not type(want):
-        return f"{at}expected a {type(want).__name__}, got {_kind(got)}"
+        wanted = "None" if want is None else f"a {type(want).__name__}"
+        return f"{at}expected {wanted}, got {_kind(got)}"
     else:
         return None if got == want else f"{at}got {_short(reprlib.repr(got))}"
     return next((f for f in found if f), None)

@@ -399,12 +399,20 @@ def test_chapters_agree_on_their_helpers():
 
 
 def test_nothing_is_missing():
-    """Each notebook that _toc.yml lists is in book/, and has its solution and its exercise."""
+    """Book and _toc.yml agree; each assignment has its page, and each page names its exercise."""
     parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
-    listed = {entry["file"] for part in parts for entry in part["chapters"]}
-    slugs = {Path(name).name for name in listed if not (ROOT / f"{name}.md").exists()}
-    assert slugs, "_toc.yml lists no notebook"
-    assert {path.stem for path in KINDS["book"]} == slugs, "book/ and _toc.yml differ"
+    entries = [entry for part in parts for entry in part["chapters"]]
+    entries += [section for entry in entries for section in entry.get("sections", [])]
+    pages = {Path(entry["file"]).name for entry in entries
+             if not (ROOT / f"{entry['file']}.md").exists()}
+    assert pages, "_toc.yml lists no notebook"
+    assert {path.stem for path in KINDS["book"]} == pages, "book/ and _toc.yml differ"
+    slugs = {path.stem for path in KINDS["solutions"]}
+    assert slugs <= pages, "an assignment without a page of its name"
     for kind in ("solutions", "exercises"):
         found = {path.relative_to(ROOT / kind) for path in KINDS[kind]}
         assert found == {Path(slug, f"{slug}.ipynb") for slug in slugs}, kind
+    for path in KINDS["book"]:
+        named = set(re.findall(r"exercises/(\w+)/\1\.ipynb", path.read_text(encoding="utf-8")))
+        assert named and named <= slugs, f"{path.name} names no exercise that there is"
+        assert path.stem in named or path.stem not in slugs, f"{path.name} names another exercise"

@@ -130,6 +130,14 @@ FAULTS = {
     "chinese": ("{zh}`一|二|三`", "write {zh}`traditional|simplified`"),
     "chinese_half": ("{zh}`一|`", "write {zh}`traditional|simplified`"),
     "directive": ("```{figrue} picture.png\n```", "figrue"),
+    "interactive_without_alt": ("```{interactive} tracer\nA caption.\n```",
+                                "interactive figure 'tracer': no alternative text: write `:alt:"),
+    "interactive_blank_alt": ("```{interactive} tracer\n:alt: ' '\n```", "no alternative text"),
+    "interactive_unknown": ("```{interactive} trace\n:alt: a figure\n```",
+                            "'trace': there is none of that name: use layers or tracer, or add"),
+    "interactive_helper": ("```{interactive} common\n:alt: a figure\n```", "none of that name"),
+    "interactive_caption": ("```{interactive} layers\n:alt: a figure\n\n- a list\n```",
+                            "its caption must begin with a paragraph"),
 }
 
 

@@ -1,5 +1,7 @@
 """The effective receptive field: known mistakes and hidden tests."""
 
+import math
+
 import torch
 
 from autograder.references import Behaviour, Mistake, Task
@@ -53,7 +55,16 @@ def _every_unit(module, x):
     return _normal(torch.autograd.grad(module(x).sum(), x)[0].abs().sum(dim=(0, 1)))
 
 
+def _strongest(module, x, mass=0.95):
+    """The side of a square as large as the strongest pixels."""
+    held = right.shares(module, x).flatten().sort(descending=True)[0].cumsum(0)
+    return math.ceil(math.sqrt(int((held < mass).sum()) + 1))
+
+
 EFFECTIVE_RF = [
+    Mistake("the strongest pixels are counted, wherever they lie",
+            "Grow a square around the middle pixel: its side is odd.",
+            _strongest),
     Mistake("the gradients are squared",
             "Add absolute values: squares make the middle weigh more.",
             _shared(_squared)),

@@ -102,6 +102,15 @@ def _count(enough=lambda rf, target: rf >= target, growth=None, start=0):
     return wrong
 
 
+def _strides_last(target, kernel_size, strides=()):
+    """Count with the strides on the last layers."""
+    count = right.min_layers_for_rf(target, kernel_size) and 1
+    while count and right.rf_size([(kernel_size, s, 0, 1) for s in
+                                   [*[1] * count, *strides][-count:]]) < target:
+        count += 1
+    return count
+
+
 MIN_LAYERS_FOR_RF = [
     Mistake("the field must be larger than the target",
             "At least `target` pixels: a field of exactly that width is wide enough.",
@@ -118,6 +127,9 @@ MIN_LAYERS_FOR_RF = [
     Mistake("each layer adds kernel_size",
             "The window's middle was there before: only k - 1 entries are new.",
             _count(growth=lambda k, s, p, d, j: k * d * j)),
+    Mistake("the strides are given to the last layers",
+            "The first layers have the strides; those that follow have stride 1.",
+            _strides_last),
     Mistake("there is always at least one layer",
             "A pixel sees itself: a target of 1 needs no layer.",
             _count(start=1)),

@@ -149,7 +149,19 @@ def _with_start_zero(layers, input_size, index):
     return low, min(low + row["rf"] - 1, input_size - 1)
 
 
+def _without_padding(layers, input_size, index):
+    """Walk back with sets, and forget that padding moves the window to the left."""
+    sizes, units = right.out_sizes(layers, input_size), {index}
+    right.rf_region(layers, input_size, index)
+    for size, (k, s, _, d) in reversed(list(zip(sizes[:-1], layers, strict=True))):
+        units = {u * s + tap * d for u in units for tap in range(k) if u * s + tap * d < size}
+    return (min(units), max(units)) if units else None
+
+
 RF_REGION = [
+    Mistake("the walk back forgets the padding",
+            "The first entry of unit u's window lies at u * stride - padding.",
+            _without_padding),
     Mistake("the last bound is one past the last pixel",
             "Both bounds are pixels that the unit sees.",
             _region(lambda low, high: (low, high + 1))),
