@@ -56,7 +56,7 @@ class ForkServer:
     """A process that has imported torch and forks."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        self.process, self.folder = None, Path(tempfile.mkdtemp(prefix="warm-"))
         atexit.register(self.close)
         os.chmod(self.folder, 0o755)
         self.python = self.folder / "python"
@@ -68,19 +68,20 @@ class ForkServer:
                                          "module://matplotlib_inline.backend_inline"}
         env |= {"MPLCONFIGDIR": str(self.folder / "matplotlib"),
                 "IPYTHONDIR": str(self.folder / "ipython")}
-        with theirs:
-            number = theirs.fileno()
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", str(zygote), str(self.python), str(number)], cwd="/",
-                env=env, pass_fds=[number], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.control.settimeout(START)
         try:
-            ready = self.control.recv(16)
-        except OSError:
-            ready = b""
+            with theirs:
+                number = theirs.fileno()
+                self.process = subprocess.Popen(
+                    [sys.executable, "-I", str(zygote), str(self.python), str(number)], cwd="/",
+                    env=env, pass_fds=[number], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL)
+            ready, why = self.control.recv(16), "it ended at once"
+        except OSError as error:
+            ready, why = b"", str(error)
         if ready != b"ready":
             self.close()
-            raise sandbox.SandboxError("the fork server did not start")
+            raise sandbox.SandboxError(f"no kernel was started, the fork server failed: {why}")
 
     def kernel(self, limits):
         """A new `WarmKernel` under `limits`."""
@@ -98,8 +99,9 @@ class ForkServer:
         """End the server and all that it forked."""
         atexit.unregister(self.close)
         self.control.close()
-        self.process.kill()
-        self.process.wait()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
