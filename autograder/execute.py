@@ -1,13 +1,15 @@
 """Run a submission in a sandboxed kernel, and let nobody but the grader say what it is worth.
 
-`TrustedExecute` stands where nbgrader runs a notebook. It drives the kernel through nbclient, cell
-by cell, with a budget; a cell that hangs or kills its kernel costs its own points, and the rest
-goes on in a fresh one. When all has run, the outputs of each test cell are written anew from the
-verdicts of the `Desk`: what the kernel printed, returned or patched does not count.
+`TrustedExecute` stands where nbgrader runs a notebook. It runs it cell by cell, with a budget; a
+cell that hangs or kills its kernel costs its own points, and the rest goes on in a fresh one. The
+kernel is a process of the fork server's, or, if `warm` is off, a Jupyter kernel behind nbclient.
+When all has run, the outputs of each test cell are written anew from the verdicts of the `Desk`:
+what the kernel printed, returned or patched does not count.
 """
 
 import ast
 import asyncio
+import contextlib
 import secrets
 from time import monotonic
 
@@ -16,14 +18,16 @@ from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
-from traitlets import Bool, Integer
+from traitlets import Bool, Instance, Integer
 
-from autograder import scan
+from autograder import scan, warm
 from autograder.kernel import SandboxKernelManager
 from autograder.outputs import Collector
 from autograder.rebuild import REASON
+from autograder.sandbox import Limits, SandboxError, unavailable
 
 TOTAL_OUTPUT = 5  # times what one cell may print, for the whole notebook
+TO_STOP = 4  # seconds that a cell has to end after it was interrupted
 FRESH_KERNELS = 30  # how often one notebook may lose its kernel, if its budget lasts
 
 
@@ -35,9 +39,13 @@ class TrustedExecute(Execute):
         config=True)
     sandbox = Bool(True, help="Isolate the kernel; without it, a notebook runs with all the rights "
                               "of whoever grades.").tag(config=True)
+    warm = Bool(True, help="Run notebooks in forks of a process that has imported torch; without "
+                           "it, or without the sandbox, in Jupyter kernels.").tag(config=True)
+    limits = Instance(Limits, (), help="What a sandboxed notebook may use.").tag(config=True)
     seed = Integer(None, allow_none=True, help="Draws the inputs of the hidden tests. None draws "
                                                "others in each run.").tag(config=True)
 
+    forked = None  # the warm kernel that runs
     _judge = None  # one per process: it remembers expected outcomes
 
     def __init__(self, *args, **kwargs):
@@ -103,28 +111,42 @@ class TrustedExecute(Execute):
         `done` holds the numbers of earlier cells whose definitions later ones may need.
         """
         index = start
+        with self._a_kernel() as kernel:
+            for earlier in list(done):
+                if monotonic() > self.deadline or self._run_cell(earlier):
+                    done.remove(earlier)  # it ran before, and does not any more
+                    return start
+            for index in range(start, len(self.nb.cells)):
+                if monotonic() > self.deadline:
+                    self.lost[index] = f"the notebook took longer than {self.budget} seconds"
+                    continue
+                why = self._run_cell(index)
+                if why:
+                    self.lost[index] = kernel.killed_for or self.collector.full or why
+                    return index + 1
+                if not is_grade(self.nb.cells[index]):
+                    done.append(index)
+        return len(self.nb.cells)
+
+    @contextlib.contextmanager
+    def _a_kernel(self):
+        """A kernel with the desk at its side, while the block runs."""
+        if self.warm and self.sandbox:
+            reason = unavailable()
+            if reason:
+                raise SandboxError(reason)
+            with (contextlib.closing(warm.server().kernel(self.limits)) as self.forked,
+                  self.desk.listening(self.forked.socket)):
+                yield self.forked
+            self.forked = None
+            return
         self.km = self.create_kernel_manager()
-        self.km.sandboxed = self.sandbox
+        self.km.sandboxed, self.km.limits = self.sandbox, self.limits
         try:
             with self.desk.listening(self.km.runtime / "judge.sock"), self.setup_kernel():
-                kernel = self.km
-                for earlier in list(done):
-                    if monotonic() > self.deadline or self._run_cell(earlier):
-                        done.remove(earlier)  # it ran before, and does not any more
-                        return start
-                for index in range(start, len(self.nb.cells)):
-                    if monotonic() > self.deadline:
-                        self.lost[index] = f"the notebook took longer than {self.budget} seconds"
-                        continue
-                    why = self._run_cell(index)
-                    if why:
-                        self.lost[index] = kernel.killed_for or self.collector.full or why
-                        return index + 1
-                    if not is_grade(self.nb.cells[index]):
-                        done.append(index)
+                yield self.km
         finally:
             self.km = self.kc = None
-        return len(self.nb.cells)
 
     def _run_cell(self, index):
         """Run one cell; return why its kernel can't be used any more, or None."""
@@ -134,7 +156,12 @@ class TrustedExecute(Execute):
         room = TOTAL_OUTPUT * self.output_limit - self.printed
         self.collector = Collector(max(0, min(self.output_limit, room)))
         try:
-            self.execute_cell(cell, index, store_history=True)
+            if self.forked:
+                self._run_forked(cell)
+            else:
+                self.execute_cell(cell, index, store_history=True)
+        except warm.TooLarge:
+            return f"it printed more than {self.output_limit:,} bytes"
         except Exception as error:  # a kernel can break nbclient in many ways
             if self.timed_out:
                 return f"it took longer than {self.timeout} seconds, and would not stop"
@@ -145,6 +172,30 @@ class TrustedExecute(Execute):
         if self.timed_out:
             self.lost[index] = f"it took longer than {self.timeout} seconds"
         return self.collector.full
+
+    def _run_forked(self, cell):
+        """Run one cell in the forked kernel."""
+        if cell.cell_type != "code" or not cell.source.strip():
+            return
+        cell.outputs = []
+        seconds = self._seconds_for(cell)
+        messages = self.forked.run(cell.source, seconds)
+        while True:
+            try:
+                for kind, content in messages:
+                    self.collector.take(kind, content, cell.outputs)
+                    count = content.get("execution_count")
+                    if kind == "idle" and isinstance(count, int):
+                        cell.execution_count = count
+                    if self.collector.full:
+                        raise warm.KernelDied(self.collector.full)
+                return
+            except warm.TooLate:
+                if self.timed_out:
+                    raise
+                self.timed_out = True
+                self.forked.interrupt()
+                messages = self.forked.messages(TO_STOP)
 
     async def _async_handle_timeout(self, timeout, cell=None):
         self.timed_out = True

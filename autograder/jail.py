@@ -2,6 +2,8 @@
 
     python -I -S jail.py SPEC COMMAND...
 
+`autograder/zygote.py` does the same to its own children, through `main`.
+
 Three processes. The *warden*, this one, stays outside: it passes signals on, watches the limits,
 and ends everything when its parent ends. The *init* is process 1 of the new namespaces: when it
 ends, Linux ends all that is in them. The *command* is its child. SPEC is what `wrap` writes.
@@ -22,11 +24,10 @@ import sys
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # for `linux`, after all of Python's
 
 import linux  # noqa: E402
+import warden  # noqa: E402
 
-TICK = 0.1  # seconds between two looks of the warden
 INNER_ID = 1000  # the user that an ordinary user seems to be inside
 ADDRESSES = 16 * 2**30  # bytes of addresses that a process may have beyond its memory
-SOCKET = 2 * 212_992  # bytes that a Unix socket holds until they are read, at most
 DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 # Not /dev/zero: mapped, it is memory that no limit counts.
 
@@ -126,7 +127,7 @@ def give_up_rights(limits, uid, gid):
     linux.drop_capabilities()
 
 
-def run_init(spec, command, lifeline):
+def run_init(spec, start, lifeline, keep):
     """Be process 1: shut everything in, start the command, reap what ends; end with the command."""
     build_root(spec, *spec["ids"])
     socket.sethostname("sandbox")
@@ -145,10 +146,11 @@ def run_init(spec, command, lifeline):
         os.write(2, b"ready\n")
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         os.dup2(1, 2)
-        os.closerange(3, 4096)
-        os.execve(command[0], command, spec["env"])
+        os.closerange(3 + keep, 4096)
+        start()
+        os._exit(0)
     signal.signal(signal.SIGINT, lambda *_: os.killpg(child, signal.SIGINT))
-    os.close(2)
+    os.closerange(2, 3 + keep)
     while True:
         ended, status = os.wait()
         if ended == child:
@@ -156,72 +158,13 @@ def run_init(spec, command, lifeline):
             os._exit(code if code >= 0 else 128 - code)
 
 
-def usage(seen):
-    """(bytes, CPU seconds) of all processes inside; `seen` keeps the time of those that ended."""
-    total, page = 0, resource.getpagesize()
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        seen[name, fields[19]] = int(fields[11]) + int(fields[12])
-        total += int(fields[21]) * page
-    return total, sum(seen.values()) / os.sysconf("SC_CLK_TCK")
+def main(spec, start, keep=0):
+    """Shut the process that calls `start` in as `spec` says, and return its exit code.
 
-
-def shared_once():
-    """Bytes of memory of the processes inside, where what several of them share counts once."""
-    total = 0
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/smaps_rollup") as file:
-                total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-        except OSError:  # it has ended
-            continue
-    return total * 1024
-
-
-def unread():
-    """Bytes that the sockets inside may hold: memory of no process."""
-    try:
-        with open("/proc/1/net/unix") as file:
-            return sum(1 for _ in file) * SOCKET
-    except OSError:  # all has ended
-        return 0
-
-
-def over(limits, seen):
-    """Why the command must be killed, in plain words, or None."""
-    memory, seconds = usage(seen)
-    if seconds > limits["cpu"]:
-        return f"it used more than {limits['cpu']} seconds of processor time"
-    most = limits["total_memory"] - unread()
-    if memory > most and shared_once() > most:
-        return f"it used more than {limits['total_memory'] / 2**30:.3g} GB of memory"
-    return None
-
-
-def watch(spec, init):
-    """Be the warden until init ends; return the exit code."""
-    signal.signal(signal.SIGINT, lambda *_: os.kill(init, signal.SIGINT))
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(init, signal.SIGKILL))
-    handle, seen = os.pidfd_open(init), {}
-    while not select.select([handle], [], [], TICK)[0]:
-        reason = over(spec["limits"], seen)
-        if reason or os.getppid() != spec["owner"]:
-            if reason:
-                os.write(2, f"killed: {reason}\n".encode())
-            os.kill(init, signal.SIGKILL)
-            break
-    code = os.waitstatus_to_exitcode(os.waitpid(init, 0)[1])
-    return code if code >= 0 else 128 - code
-
-
-def main(spec, command):
-    """Shut `command` in as `spec` says, and return its exit code."""
+    The first `keep` file descriptors after 0, 1 and 2 stay open for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.closerange(3, 65536)
+    os.closerange(3 + keep, 65536)
     os.chdir("/")
     os.umask(0o022)
     try:
@@ -232,14 +175,16 @@ def main(spec, command):
         init = os.fork()
         if init == 0:
             os.close(end)
-            run_init(spec, command, lifeline)
+            run_init(spec, start, lifeline, keep)
         os.close(lifeline)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         os.write(2, f"{error.strerror}{where}\n".encode())
         os._exit(1)
-    return watch(spec, init)
+    os.closerange(3, 3 + keep)
+    return warden.watch(spec, init)
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1]), sys.argv[2:]))
+    read, command = json.loads(sys.argv[1]), sys.argv[2:]
+    sys.exit(main(read, lambda: os.execve(command[0], command, read["env"])))

@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 import select
-import shutil
 import stat
 import subprocess
 import sys
@@ -22,18 +21,13 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Instance
 
 from autograder import sandbox
+from autograder.sandbox import SandboxError
+from autograder.warm import copy_student_side
 
-# All that the course has for a student's kernel, from the root of the repository.
-STUDENT_SIDE = ("autograder/__init__.py", "autograder/checking.py", "autograder/drivers",
-                "autograder/wire.py", "strokes.py")
 START = 30  # seconds in which a sandbox must stand
 LARGEST_MESSAGE = 8_000_000  # bytes of one message that a kernel may send
 MESSAGES = 50  # how many may wait
 LONGEST = 80  # characters of a folder for sockets, whose paths may have 107
-
-
-class SandboxError(RuntimeError):
-    """A kernel was not started because its sandbox could not be made."""
 
 
 class SandboxProvisioner(LocalProvisioner):
@@ -173,14 +167,7 @@ class SandboxKernelManager(AsyncKernelManager):
         """A folder with what of the course a student's notebook imports, and nothing else."""
         target = self.folder / "python"
         if not any(target.iterdir()):
-            for name in STUDENT_SIDE:
-                source = sandbox.COURSE / name
-                (target / name).parent.mkdir(exist_ok=True)
-                if source.is_dir():
-                    shutil.copytree(source, target / name,
-                                    ignore=shutil.ignore_patterns("__pycache__"))
-                else:
-                    shutil.copyfile(source, target / name)
+            copy_student_side(target)
         return target
 
     @property

@@ -32,6 +32,10 @@ FILES = {  # the rest of /etc
 TRIAL = "import importlib.util as u; raise SystemExit(0 if u.find_spec('ipykernel') else 3)"
 
 
+class SandboxError(RuntimeError):
+    """A kernel was not started because its sandbox could not be made."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a sandboxed command may use.
@@ -85,16 +89,25 @@ def unavailable():
 def wrap(command, shared, limits, python_path=(), sockets=None, env=None):
     """The command line that runs `command` in a sandbox, for the process that calls this.
 
+    The other arguments are those of `plan`. `command` starts with an absolute path; it writes to
+    stdout only, and stderr has the lines that `autograder/jail.py` describes.
+    """
+    spec = plan(shared, limits, python_path, sockets, env) | {"owner": os.getpid()}
+    jail = Path(__file__).with_name("jail.py")
+    return [sys.executable, "-I", "-S", str(jail), json.dumps(spec), *command]
+
+
+def plan(shared, limits, python_path=(), sockets=None, env=None):
+    """What a sandbox is to be like, for `autograder/jail.py`, but for its owner.
+
     `shared` and the folders of `python_path` are seen inside at their own paths, read-only; the
     latter are on PYTHONPATH. `sockets` is a folder made inside, in private memory: from outside it
     is /proc/<pid of the command line>/root/<sockets>. `env` has variables besides the usual ones;
-    none come from this process. `command` starts with an absolute path; it
-    writes to stdout only, and stderr has the lines that `autograder/jail.py` describes.
+    none come from this process.
     """
     mine = [os.path.abspath(folder) for folder in python_path]
     hidden = _hidden()
-    spec = {
-        "owner": os.getpid(),
+    return {
         "limits": asdict(limits),
         "show": _outermost([*_system(), *_python(), *mine, *(_absolute(shared))], hidden),
         "links": {path: os.readlink(path) for path in TOP if os.path.islink(path)},
@@ -102,10 +115,8 @@ def wrap(command, shared, limits, python_path=(), sockets=None, env=None):
         "files": FILES,
         "private": ["/tmp", "/dev/shm", *_absolute(sockets)],
         "folder": f"{HOME}/work",
-        "env": _environment(mine) | (env or {}),
+        "env": environment(mine) | (env or {}),
     }
-    jail = Path(__file__).with_name("jail.py")
-    return [sys.executable, "-I", "-S", str(jail), json.dumps(spec), *command]
 
 
 def _absolute(path):
@@ -148,7 +159,7 @@ def _outermost(paths, hidden):
     return kept
 
 
-def _environment(python_path):
+def environment(python_path):
     """All the variables that a command sees."""
     env = {
         "PATH": f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin",

@@ -165,6 +165,18 @@ def test_nobody_has_handed_in(tmp_path):
     assert "autograder/submitted/<student>/<assignment>/" in run.stderr
 
 
+def test_a_jupyter_kernel_gives_the_same_marks(tmp_path):
+    """With `warm` off, notebooks run behind nbclient, and are worth the same."""
+    course = new_course(tmp_path, released=False)
+    release(course, SLUG)
+    with open(course.root / "nbgrader_config.py", "a") as config:
+        config.write("\nc.TrustedExecute.warm = False\n")
+    for student in ("amina", "emil"):
+        hand_in_sample(course, SLUG, student, CLASS[SLUG][student])
+    assert nbgrader(course.root, "autograde", SLUG).returncode == 0
+    assert scores(course) == {student: SCORES[SLUG][student] for student in ("amina", "emil")}
+
+
 def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
     """Each gets one line and exit code 1; earlier marks stay."""
     released, _ = released
@@ -175,8 +187,8 @@ def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
     folder.mkdir(parents=True)
     (folder / "convolution.txt").write_text("{}")
     with open(released.root / "nbgrader_config.py", "a") as config:
-        config.write("\nimport types\nfrom autograder import kernel\n"
-                     "kernel.sys = types.SimpleNamespace(executable='/no/such/python')\n")
+        config.write("\nimport types\nfrom autograder import warm\n"
+                     "warm.sys = types.SimpleNamespace(executable='/no/such/python')\n")
     run = autograder(released.root, "grade", SLUG)
     assert run.returncode == 1
     lines = run.stderr.splitlines()

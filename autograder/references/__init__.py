@@ -5,6 +5,7 @@ of each graded function to its `Task`. The kernel that runs students' work has n
 """
 
 import difflib
+import functools
 import hashlib
 import importlib
 import pkgutil
@@ -87,6 +88,7 @@ class Draw:
         return torch.randperm(count, generator=self.generator).double().view(shape)
 
 
+@functools.cache
 def slugs():
     """The names of the assignments that have references."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
@@ -111,6 +113,7 @@ def forbidden(name):
     return tuple(sorted(rules(name.split("/")[0]).operations))
 
 
+@functools.cache
 def names():
     """Every check name there is, in the order of definition."""
     return [f"{slug}/{function}/{behaviour}"
