@@ -13,6 +13,7 @@ from autograder.references import names
 from autograder.release import problems, release
 
 EXERCISE = f"exercises/{SLUG}/{SLUG}.ipynb"
+SLUGS = Course(ROOT).slugs()
 
 
 @pytest.fixture
@@ -36,12 +37,15 @@ def found(course):
 
 def test_release_writes_the_committed_exercises(course):
     """Both commands, ours and nbgrader's own, give the committed bytes, again and again."""
-    committed = (ROOT / EXERCISE).read_bytes()
-    for command in (lambda: autograder(course.root, "release"),
-                    lambda: nbgrader(course.root, "generate_assignment", SLUG, "--force")):
-        run = command()
-        assert run.returncode == 0, run.stderr
-        assert (course.root / EXERCISE).read_bytes() == committed
+    exercises = [f"exercises/{slug}/{slug}.ipynb" for slug in SLUGS]
+    committed = [(ROOT / exercise).read_bytes() for exercise in exercises]
+    for commands in ([lambda: autograder(course.root, "release")],
+                     [lambda slug=slug: nbgrader(course.root, "generate_assignment", slug, "--force")
+                      for slug in SLUGS]):
+        for command in commands:
+            run = command()
+            assert run.returncode == 0, run.stderr
+        assert [(course.root / exercise).read_bytes() for exercise in exercises] == committed
 
 
 def test_exercises_are_those_of_the_solutions():
@@ -131,7 +135,7 @@ def test_broken_source_is_one_line_and_changes_nothing(course, raw, text, monkey
     """Exit code 1, one line with the file and the way out, no exercise, no gradebook."""
     course.notebook("source", SLUG).write_bytes(raw)
     monkeypatch.chdir(course.root)
-    assert main(["release"]) == 1
+    assert main(["release", SLUG]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and f"{SLUG}.ipynb: " in said and text in said
     assert not (course.root / EXERCISE).exists()
@@ -142,7 +146,7 @@ def test_wrong_slug_and_wrong_folder(course, tmp_path_factory):
     """One line that says what there is, or where to run it."""
     run = autograder(course.root, "release", "konvolution")
     assert (run.returncode, run.stderr) == (
-        1, "no assignment 'konvolution' in solutions/: there are: convolution\n")
+        1, f"no assignment 'konvolution' in solutions/: there are: {', '.join(SLUGS)}\n")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     run = autograder(elsewhere, "release")
     assert run.returncode == 1 and "run this from the root of the course" in run.stderr
