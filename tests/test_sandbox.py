@@ -582,7 +582,7 @@ def test_a_kernel_that_ends_itself_is_gone_with_all_it_started(kind, warm_server
         kernel.run(LEAVE_A_DAEMON.format(mark=mark))
         with pytest.raises(warm.KernelDied):
             kernel.run("import os; os._exit(0)")
-        assert running(mark) == 0
+        assert gone(mark)
         assert kernel.killed_for is None
 
 
