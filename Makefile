@@ -19,7 +19,7 @@ course: .venv/ready
 test: .venv/ready
 	ruff check .
 	pytest -n 2 --dist loadfile
-	pytest --nbval book
+	pytest --nbval book -n 2 --dist loadfile
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -20,7 +20,9 @@ PREFIX = "/convnets-by-hand/"
 def content_pages(toc=ROOT / "_toc.yml"):
     """The pages that people write, in the order of the table of contents: book/intro, ..."""
     toc = yaml.safe_load(toc.read_text(encoding="utf-8"))
-    return [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"]] + [page["file"] for chapter in chapters
+                            for page in (chapter, *chapter.get("sections", []))]
 
 
 def build_book(source, out):

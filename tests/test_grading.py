@@ -20,6 +20,8 @@ SCORES = {
                     "goran": 0},
     "receptive_fields": {"amina": 27, "bo": 0, "chidi": 21, "dora": 24, "emil": 23, "farah": 24,
                          "goran": 0},
+    "normalization": {"amina": 52, "bo": 0, "chidi": 47, "dora": 48, "emil": 49, "farah": 45,
+                      "goran": 0},
 }
 MISTAKES = {
     "convolution": {
@@ -38,6 +40,17 @@ MISTAKES = {
                  "min_layers_for_rf: the field must be larger than the target"],
         "farah": ["rf_region: the region is not clipped at the border",
                   "merge_paths: start is the mean of the paths' starts"],
+    },
+    "normalization": {
+        "chidi": ["batchnorm_forward: the variance that divides x is the unbiased one",
+                  "BatchNorm2d: the variance that divides x is the unbiased one"],
+        "dora": ["batchnorm_forward: the running variance takes the biased variance",
+                 "batchnorm_backward: the way through the mean is left out"],
+        "emil": ["group_norm: num_groups is taken for the channels in a group",
+                 "freeze_bn: the batch norms wake up with model.train()"],
+        "farah": ["BatchNorm2d: whether gradients are on decides the mode",
+                  "layer_norm: eps is added to the standard deviation",
+                  "fold_conv_bn: the running mean is forgotten"],
     },
 }
 

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import random
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
+from figures import FOLDER, as_new, hash_of, numbers, opener, pick, root, write_book
 from site_helpers import ROOT, build_book
-from test_browser import PATIENCE, THEMES, settle, violations, watch
+from test_browser import THEMES, settle, violations
 
-FOLDER = ROOT / "book" / "_static" / "interactive"
 ALT = {"tracer": 'Three maps & the windows "between" them.', "layers": "Rows of units and a cone."}
 PAGE = f"""# A page with figures
 
@@ -39,25 +37,11 @@ A legend.
 TWICE = "# Twice the same\n" + 2 * f"\n```{{interactive}} tracer\n:alt: {ALT['tracer']}\n```\n"
 
 
-def write_book(folder):
-    """A book with the course's settings: both figures, one figure twice, and none."""
-    (folder / "book").mkdir(parents=True)
-    shutil.copy(ROOT / "_config.yml", folder)
-    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
-    for part in ("_ext", "_static"):
-        shutil.copytree(ROOT / "book" / part, folder / "book" / part)
-    for name, text in (("page", PAGE), ("twice", TWICE), ("plain", "# No figure\n\nOnly words.")):
-        (folder / "book" / f"{name}.md").write_text(text, encoding="utf-8")
-    (folder / "_toc.yml").write_text(yaml.safe_dump({
-        "format": "jb-book", "root": "book/page",
-        "chapters": [{"file": "book/twice"}, {"file": "book/plain"}]}))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """The sources of the book with figures."""
-    return write_book(tmp_path_factory.mktemp("figures") / "source")
+    return write_book(tmp_path_factory.mktemp("figures") / "source",
+                      {"page": PAGE, "twice": TWICE, "plain": "# No figure\n\nOnly words."})
 
 
 @pytest.fixture(scope="module")
@@ -74,30 +58,6 @@ def visit(browser, book):
     yield from opener(browser, book)
 
 
-def opener(browser, book):
-    """Yield a function that opens pages; then close them, and look at what they reported."""
-    contexts, tabs = [], []
-
-    def open_page(name="page", hash="", width=1440, **options):
-        contexts.append(browser.new_context(
-            viewport={"width": width, "height": 900}, **options))
-        tab = contexts[-1].new_page()
-        tab.set_default_timeout(PATIENCE)
-        watch(tab, book.parent.as_uri())
-        tabs.append(tab)
-        tab.goto((book / f"{name}.html").as_uri() + hash)
-        if options.get("java_script_enabled", True):
-            tab.wait_for_function(
-                "[...document.querySelectorAll('[data-interactive]')].every(e => e.dataset.ready)")
-        return tab
-
-    yield open_page
-    seen = [tab.errors + tab.outside for tab in tabs]
-    for context in contexts:
-        context.close()
-    assert seen == [[]] * len(tabs)
-
-
 @pytest.fixture(scope="module")
 def shared(browser, book):
     """One page with both figures, for the tests that do not need a fresh one."""
@@ -109,35 +69,9 @@ def shared(browser, book):
 @pytest.fixture
 def tab(shared):
     """The shared page, as if it had been opened now."""
-    shared.evaluate("""() => {
-        for (const button of document.querySelectorAll(".interactive-foot button")) button.click();
-        document.activeElement.blur();
-        scrollTo(0, 0);
-        history.replaceState(null, "", location.href.replace(/#.*/, ""));
-    }""")
+    as_new(shared)
     yield shared
     assert shared.errors + shared.outside == []
-
-
-def root(tab, name):
-    """The box of a figure, by its key."""
-    return tab.locator(f"[data-key='{name}']")
-
-
-def numbers(text):
-    """All numbers in a text, as floats."""
-    return [float(n.replace("−", "-")) for n in re.findall(r"[-−]?\d+(?:\.\d+)?", text)]
-
-
-def pick(tab, name, label):
-    """Choose one of a figure's options."""
-    root(tab, name).get_by_role("radio", name=label, exact=True).check()
-
-
-def hash_of(tab):
-    """The part of the address from # on, once it has been written."""
-    tab.wait_for_timeout(350)
-    return tab.url.partition("#")[2]
 
 
 # tracer: what torch says

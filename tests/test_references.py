@@ -218,6 +218,15 @@ def test_message_shows_the_line_that_raised(judge):
         check("convolution/conv2d/bias", conv2d)
 
 
+def test_line_that_raised_is_found_in_a_class():
+    """The line stands in one of the student's methods."""
+    class Layer:
+        def __init__(self, size):
+            self.size = size.missing
+
+    assert drive("call", Layer, (3,), {})["error"]["line"] == "self.size = size.missing"
+
+
 def test_message_for_what_is_not_written_yet(judge):
     """An untouched stub is called that."""
     def conv2d(*args, **kwargs):

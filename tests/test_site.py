@@ -116,6 +116,9 @@ def test_a_book_without_faults_builds(scratch):
     assert 'alt="a black dot"' in (built.html / "book" / "b.html").read_text(encoding="utf-8")
 
 
+FIGURES = " or ".join(sorted(
+    path.stem for path in (ROOT / "book" / "_static" / "interactive").glob("*.js")
+    if "." not in path.stem and path.stem != "common"))
 FAULTS = {
     "alt_missing": ("![](picture.png)", "image without alternative text: book/picture.png"),
     "alt_is_the_name": ("![picture.png](picture.png)", "image without alternative text"),
@@ -134,7 +137,7 @@ FAULTS = {
                                 "interactive figure 'tracer': no alternative text: write `:alt:"),
     "interactive_blank_alt": ("```{interactive} tracer\n:alt: ' '\n```", "no alternative text"),
     "interactive_unknown": ("```{interactive} trace\n:alt: a figure\n```",
-                            "'trace': there is none of that name: use layers or tracer, or add"),
+                            f"'trace': there is none of that name: use {FIGURES}, or add"),
     "interactive_helper": ("```{interactive} common\n:alt: a figure\n```", "none of that name"),
     "interactive_caption": ("```{interactive} layers\n:alt: a figure\n\n- a list\n```",
                             "its caption must begin with a paragraph"),

@@ -100,6 +100,8 @@ def plain(value):
 
 def _line(error, fn):
     """The last line of the student's own code that the exception passed through, or ''."""
-    home = getattr(getattr(fn, "__code__", None), "co_filename", None)
+    bodies = [fn, *vars(fn).values()] if isinstance(fn, type) else [fn]  # a class: its methods
+    codes = [body.__code__ for body in bodies if hasattr(body, "__code__")]
+    home = codes[0].co_filename if codes else None
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == home]
     return linecache.getline(home, frames[-1].lineno).strip() if frames else ""
