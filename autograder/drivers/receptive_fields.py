@@ -91,6 +91,12 @@ def region_and_module(fn, args, kwargs):
             "still in training mode": all(part.training for part in module.modules())}
 
 
+def effective_shares(fn, args, kwargs):
+    """As `effective`, for each share of ``args[2]``."""
+    layers, x, masses = args
+    return [fn(network(layers).eval(), x.clone(), mass) for mass in masses]
+
+
 def effective(fn, args, kwargs):
     """Build the network that ``args[0]`` describes, in evaluation mode, and pass it on."""
     layers, *rest = args

@@ -98,6 +98,9 @@ EFFECTIVE_RF = [
 ]
 
 
+SHARES = tuple(n / 40 for n in range(2, 40))
+
+
 def _uniform(depth, kernel_size):
     """A stack of layers that take means."""
     weight = torch.full((1, 1, kernel_size, kernel_size), kernel_size ** -2.0, dtype=torch.float64)
@@ -154,8 +157,6 @@ def effective_rf():
             (_gated(), torch.stack([torch.ones(1, 9, 11), -torch.ones(1, 9, 11)]).double(), 0.7),
         ], driver="receptive_fields.effective"),
         "networks": Behaviour(lambda draw: [
-            (_random(draw, depth, 4), draw.normal(6, 2, 29, 33), mass)
-            for depth, mass in ((6, 0.95), (6, 0.7), (6, 0.5), (9, 0.9), (9, 0.4), (9, 0.6),
-                                (11, 0.3), (11, 0.5), (11, 0.8))
-        ], driver="receptive_fields.effective"),
+            (_random(draw, depth, 4), draw.normal(6, 2, 29, 33), SHARES) for depth in (6, 9, 9, 11)
+        ], driver="receptive_fields.effective_shares"),
     }, EFFECTIVE_RF)
