@@ -135,10 +135,12 @@ class TrustedExecute(Execute):
             reason = unavailable()
             if reason:
                 raise SandboxError(reason)
-            with (contextlib.closing(warm.server().kernel(self.limits)) as self.forked,
-                  self.desk.listening(self.forked.socket)):
-                yield self.forked
-            self.forked = None
+            try:
+                with (contextlib.closing(warm.server().kernel(self.limits)) as self.forked,
+                      self.desk.listening(self.forked.socket)):
+                    yield self.forked
+            finally:
+                self.forked = None
             return
         self.km = self.create_kernel_manager()
         self.km.sandboxed, self.km.limits = self.sandbox, self.limits

@@ -160,10 +160,8 @@ class Shell(InteractiveShell):
 
 
 def make():
-    """The shell of this process, with figures inline."""
-    shell = Shell.instance()
-    shell.ask_exit = shell.ask_exit
-    return shell
+    """The shell of this process."""
+    return Shell.instance()
 
 
 def serve(shell, number):

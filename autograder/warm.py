@@ -123,7 +123,7 @@ class WarmKernel:
         self.runtime = self.folder / "runtime"
         self.runtime.mkdir()
         self.socket = self.runtime / "judge.sock"
-        self.said = b""
+        self.said, self.pending = b"", bytearray()  # of the jail's lines, of the next message
         self.channel, theirs = socket.socketpair()
         self.lines, lines = os.pipe()
         plan = sandbox.plan(self.runtime, limits, [fork_server.python],
@@ -208,32 +208,35 @@ class WarmKernel:
             raise KernelDied("it does not listen") from None
 
     def _receive(self, deadline):
-        """The next (kind, content)."""
-        length = struct.unpack(">I", self._exactly(4, deadline))[0]
-        if length > LARGEST:
+        """The next (kind, content); what has come of it stays when it is TooLate for the rest."""
+        self._fill(4, deadline)
+        end = 4 + struct.unpack(">I", self.pending[:4])[0]
+        if end > LARGEST:
             raise TooLarge
+        self._fill(end, deadline)
+        body = bytes(self.pending[4:end])
+        del self.pending[:end]
         try:
-            kind, content = json.loads(self._exactly(length, deadline))
+            kind, content = json.loads(body)
         except (ValueError, TypeError, RecursionError):
             raise KernelDied("a message cannot be read") from None
         if not isinstance(kind, str) or not isinstance(content, dict):
             raise KernelDied("a message cannot be read")
         return kind, content
 
-    def _exactly(self, length, deadline):
-        parts = bytearray()
-        while len(parts) < length:
+    def _fill(self, length, deadline):
+        """Wait until `length` bytes of the next message are there."""
+        while len(self.pending) < length:
             left = deadline - monotonic()
             if left <= 0:
                 raise TooLate
             self.channel.settimeout(left)
             try:
-                part = self.channel.recv(min(length - len(parts), 1 << 20))
+                part = self.channel.recv(min(length - len(self.pending), 1 << 20))
             except TimeoutError:
                 raise TooLate from None
             except OSError:
                 part = b""
             if not part:
                 raise KernelDied("it ended")
-            parts += part
-        return bytes(parts)
+            self.pending += part

@@ -96,10 +96,9 @@ def fork(shell, plan, channel, lines):
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        high = [os.dup(number) + 0 for number in (channel, lines)]
-        os.dup2(high[1], 2)
+        os.dup2(lines, 2)
+        os.dup2(channel, 3)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(high[0], 3)
         code = jail.main(plan, lambda: become(shell, plan), keep=1)
     finally:
         os._exit(code)

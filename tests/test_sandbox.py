@@ -553,6 +553,22 @@ def test_a_cell_can_be_interrupted_and_one_that_refuses_can_be_killed(kind, warm
         assert not Path(f"/proc/{kernel.pid}").exists()
 
 
+def test_half_a_message_is_kept_when_time_is_up(warm_server):
+    """A cell that is interrupted while it prints does not confuse what it says afterwards."""
+    with a_kernel(Warm) as kernel:
+        theirs = kernel.kernel.channel
+        kernel.kernel.channel, student = socket.socketpair()
+        with theirs, student:
+            frame = b'["stream", {"name": "stdout", "text": "whole"}]'
+            frame = len(frame).to_bytes(4, "big") + frame
+            for start, end in ((0, 2), (2, 20), (20, None)):
+                with pytest.raises(warm.TooLate):
+                    next(kernel.kernel.messages(0.05))
+                student.sendall(frame[start:end])
+            assert next(kernel.kernel.messages(5)) == ("stream", {"name": "stdout",
+                                                                  "text": "whole"})
+
+
 LEAVE_A_DAEMON = """
 import subprocess, sys
 command = [sys.executable, "-c", "import time; time.sleep(300)  # {mark}"]
