@@ -58,3 +58,34 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+# For files that test figures: each has a fixture `book`, the folder of built pages with figures.
+
+
+@pytest.fixture
+def visit(browser, book):
+    """Open pages of the book from disk; afterwards they must have reported no error."""
+    from figures import opener
+
+    yield from opener(browser, book)
+
+
+@pytest.fixture(scope="module")
+def shared(browser, book):
+    """One page with the figures, for the tests that do not need a fresh one."""
+    from figures import opener
+
+    pages = opener(browser, book)
+    yield next(pages)()
+    next(pages, None)
+
+
+@pytest.fixture
+def tab(shared):
+    """The shared page, as if it had been opened now."""
+    from figures import as_new
+
+    as_new(shared)
+    yield shared
+    assert shared.errors + shared.outside == []

@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from figures import FOLDER, as_new, hash_of, numbers, opener, pick, root, write_book
+from figures import FOLDER, as_new, hash_of, numbers, pick, root, write_book
 from site_helpers import ROOT, build_book
 from test_browser import THEMES, settle, violations
 
@@ -27,28 +27,6 @@ def book(tmp_path_factory):
     built = build_book(source, source.parent / "out")
     assert built.returncode == 0, built.output[-3000:]
     return built.html / "book"
-
-
-@pytest.fixture
-def visit(browser, book):
-    """Open pages of the book from disk; afterwards they must have reported no error."""
-    yield from opener(browser, book)
-
-
-@pytest.fixture(scope="module")
-def shared(browser, book):
-    """One page with both figures, for the tests that do not need a fresh one."""
-    pages = opener(browser, book)
-    yield next(pages)()
-    next(pages, None)
-
-
-@pytest.fixture
-def tab(shared):
-    """The shared page, as if it had been opened now."""
-    as_new(shared)
-    yield shared
-    assert shared.errors + shared.outside == []
 
 
 def goto(tab, state):
