@@ -52,6 +52,20 @@ CLASS = {
                                 "units = touched")},
         "goran": TAMPERED,
     },
+    "one_cycle": {
+        "amina": {},
+        "bo": None,
+        "chidi": {"one_cycle": ("peak = pct_start * total_steps - 1",
+                                "peak = int(pct_start * total_steps) - 1")},
+        "dora": {"natural_exp_decay": ("global_step / decay_steps", "1 / global_step"),
+                 "cosine_decay": ("((1 - alpha) * factor + alpha)", "max(factor, alpha)")},
+        "emil": {"ActivationStats": ("a.abs() <= 0.05", "a <= 0.05"),
+                 "train_one_cycle": ("optimizer.step()\n            scheduler.step()",
+                                     "scheduler.step()\n            optimizer.step()")},
+        "farah": {"lr_range_test": ("copy.deepcopy(model.state_dict())", "model.state_dict()"),
+                  "OneCycle": ('(momentum, group["betas"][1])', "(momentum, 0.999)")},
+        "goran": TAMPERED,
+    },
 }
 
 

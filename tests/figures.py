@@ -8,6 +8,7 @@ from site_helpers import ROOT
 from test_browser import PATIENCE, watch
 
 FOLDER = ROOT / "book" / "_static" / "interactive"
+RAISED = {raised: plain for plain, raised in zip("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True)}
 
 
 def write_book(folder, pages):
@@ -67,6 +68,24 @@ def root(tab, name):
 def numbers(text):
     """All numbers in a text, as floats."""
     return [float(n.replace("−", "-")) for n in re.findall(r"[-−]?\d+(?:\.\d+)?", text)]
+
+
+def values(text):
+    """All numbers in a text as floats, such as −4.5, 4 × 10⁻⁶ and 10⁻⁴."""
+    text = re.sub(r"(?:(\d) × )?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)",
+                  lambda m: f"{m[1] or 1}e" + "".join(RAISED[c] for c in m[2]), text)
+    return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", text.replace("−", "-"))]
+
+
+def live(tab, name):
+    """What a figure says."""
+    return root(tab, name).locator(".live").inner_text()
+
+
+def slide(tab, name, label, *keys):
+    """Move a slider of a figure by keys."""
+    for key in keys:
+        root(tab, name).get_by_label(label, exact=True).press(key)
 
 
 def pick(tab, name, label):

@@ -22,6 +22,8 @@ SCORES = {
                          "goran": 0},
     "normalization": {"amina": 52, "bo": 0, "chidi": 47, "dora": 48, "emil": 49, "farah": 45,
                       "goran": 0},
+    "one_cycle": {"amina": 55, "bo": 0, "chidi": 54, "dora": 52, "emil": 53, "farah": 53,
+                  "goran": 0},
 }
 MISTAKES = {
     "convolution": {
@@ -51,6 +53,15 @@ MISTAKES = {
         "farah": ["BatchNorm2d: whether gradients are on decides the mode",
                   "layer_norm: eps is added to the standard deviation",
                   "fold_conv_bn: the running mean is forgotten"],
+    },
+    "one_cycle": {
+        "chidi": ["one_cycle: the peak is moved to a whole step, rounded down"],
+        "dora": ["natural_exp_decay: the exponent is decay_rate / global_step",
+                 "cosine_decay: alpha is a floor under the cosine"],
+        "emil": ["ActivationStats: negative numbers count as near zero",
+                 "train_one_cycle: the scheduler is called before the optimizer"],
+        "farah": ["OneCycle: Adam's second beta becomes 0.999",
+                  "lr_range_test: the model stays trained"],
     },
 }
 
