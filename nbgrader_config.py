@@ -29,15 +29,21 @@ c.CourseDirectory.db_url = os.environ.get(
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 
 # What a student hands in is rebuilt from the release before anything runs, it runs in a sandboxed
-# kernel, and the verdicts come from outside of that kernel.
+# kernel, and the verdicts come from outside of that kernel. All metadata of cells are
+# the release's: they are checked once for all submissions, not at the begin and at the end of each.
 c.Autograde.exporter_class = "autograder.rebuild.RebuildExporter"
+c.RebuildExporter.optimistic_validation = True  # after all steps, not after each of them
+c.Autograde.sanitize_preprocessors = [
+    "nbgrader.preprocessors.ClearOutput",
+    "autograder.preprocessors.OverwriteCells",
+    "autograder.preprocessors.CheckCellMetadata",
+]
 c.Autograde.autograde_preprocessors = [
     "autograder.execute.TrustedExecute",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
+    "autograder.preprocessors.SaveAutoGrades",
+    "autograder.preprocessors.AssignLatePenalties",
 ]
 c.TrustedExecute.timeout = 30  # seconds for one cell
 c.TrustedExecute.budget = 300  # seconds for one notebook

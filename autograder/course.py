@@ -32,7 +32,9 @@ class Course:
         config = PyFileConfigLoader(CONFIG, path=str(self.root)).load_config()
         if not sandboxed:
             config.TrustedExecute.sandbox = False
+        self.config = config
         self.sandboxed = config.TrustedExecute.get("sandbox", True)
+        self.warm = config.TrustedExecute.get("warm", True)
         self.api = NbGraderAPI(config=config)
         self.directory = self.api.coursedir
 
@@ -47,6 +49,10 @@ class Course:
     def notebook(self, step, slug, student="."):
         """The path of an assignment's notebook at one step."""
         return self.folder(step, slug, student) / f"{slug}.ipynb"
+
+    def journal(self, slug):
+        """The path of the record of what has been graded of an assignment."""
+        return self.root / "autograder" / "journal" / f"{slug}.jsonl"
 
     def slugs(self):
         """The assignments that have a source notebook."""

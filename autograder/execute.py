@@ -10,6 +10,7 @@ what the kernel printed, returned or patched does not count.
 import ast
 import asyncio
 import contextlib
+import functools
 import secrets
 from time import monotonic
 
@@ -244,7 +245,12 @@ def checks(cell):
     """The names of the checks that a test cell's master copy runs."""
     if cell.cell_type != "code" or not is_grade(cell) or is_solution(cell):
         return []
-    return [node.args[0].value for node in ast.walk(ast.parse(cell.source))
+    return _checks_in(cell.source)
+
+
+@functools.lru_cache(maxsize=1024)
+def _checks_in(source):
+    return [node.args[0].value for node in ast.walk(ast.parse(source))
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "check"]
 
 

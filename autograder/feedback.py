@@ -8,7 +8,7 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 
-from autograder.grading import mistake_in
+from autograder.findings import mistake_in
 
 STYLE = "<style>.panel-heading ol {columns: 4} td, th {padding: 2px 1.5em 2px 0}</style>"
 CHECK = re.compile(r'check\("[^/"]*/([^/"]*)/[^"]*"')

@@ -1,17 +1,28 @@
-"""Grade submissions with nbgrader, one student at a time, and read the results back."""
+"""Grade a class: hand papers to workers, write down what comes back, and go on after a kill."""
 
+import contextlib
+import hashlib
+import json
+import os
 import re
+import shutil
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
 
-from nbgrader.api import MissingEntry
+import nbformat
+from nbgrader.converters import Autograde
+from traitlets.config import Config
+from traitlets.utils.importstring import import_item
 
-from autograder import notebooks
+from autograder import notebooks, worker
 from autograder.course import CourseError
-from autograder.rebuild import REASON, UNREADABLE
-from autograder.scan import NOTE
+from autograder.journal import Journal
+from autograder.rebuild import Unreadable, read_file, read_stamp
+from autograder.records import Records
 
-MISTAKE = re.compile(r"^  This is what comes out when (.*)\.$", re.MULTILINE)
-NOTED = re.compile(rf"{re.escape(NOTE)}this cell uses ([\w, ]+)\.\n")
+BATCH, LONGEST = 50, 1.0  # submissions, and seconds, until marks go to the gradebook
+EXECUTE = "autograder.execute.TrustedExecute"
 EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$",
                        re.MULTILINE)
 
@@ -22,7 +33,8 @@ class Result:
 
     `mistakes` are the known mistakes named in it; `notes` are for a teacher to look at. `broken` is
     why it could not be read, which is its author's to mend; `failure` is why it could not be
-    graded, which is not.
+    graded, which is not. `scores` are points by cell, `seconds` the time it took. `now` is False
+    for what an earlier run has graded.
     """
 
     student: str
@@ -33,78 +45,206 @@ class Result:
     notes: list[str] = field(default_factory=list)
     broken: str | None = None
     failure: str | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    now: bool = True
 
 
-def grade(course, slug):
-    """Grade every submission of an assignment again, with feedback; yield a `Result` for each.
+class Grading:
+    """The grading of one assignment, to be used in a ``with`` statement.
 
-    Raises CourseError if the assignment has not been released or nobody has handed in anything.
-    A submission that fails does not stop the others.
+    ``results(pool)`` does what is missing; `total` and `missing` say how much that is. `regrade`
+    does everything again. Raises CourseError if the assignment has not been released, nobody has
+    handed in anything, or another run grades it.
     """
-    course.require_released(slug)
-    students = course.students(slug)
-    if not students:
-        folder = course.folder("submitted", slug, "<student>").relative_to(course.root)
-        raise CourseError(f"nobody has handed in anything: put notebooks into {folder}/")
-    for student in students:
-        yield grade_one(course, slug, student)
+
+    def __init__(self, course, slug, regrade=False, feedback=True):
+        course.require_released(slug)
+        self.students = course.students(slug)
+        if not self.students:
+            folder = course.folder("submitted", slug, "<student>").relative_to(course.root)
+            raise CourseError(f"nobody has handed in anything: put notebooks into {folder}/")
+        self.course, self.slug, self.regrade, self.feedback = course, slug, regrade, feedback
+
+    def __enter__(self):
+        """Open the journal and the gradebook, and find out what has to be done."""
+        with contextlib.ExitStack() as opened:
+            self.journal = opened.enter_context(Journal(self.course.journal(self.slug)))
+            self.records = opened.enter_context(Records(self.course, self.slug))
+            self._prepare()
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        """Close both."""
+        self._opened.close()
+
+    def _prepare(self):
+        config = self.course.config
+        self.release = self.course.notebook("release", self.slug).read_text()
+        self.master = master(self.course, self.slug)
+        names = Autograde(config=config).autograde_preprocessors
+        if EXECUTE not in names:
+            raise CourseError(f"c.Autograde.autograde_preprocessors has no {EXECUTE}: put it back "
+                              "into nbgrader_config.py, or use `nbgrader autograde`")
+        self.most = sum(cell.metadata.nbgrader.points for cell in self._graded_cells())
+        seed = config.TrustedExecute.get("seed")
+        settings = json.dumps([names, config.TrustedExecute, config.Autograde, seed], default=repr,
+                              sort_keys=True)
+        parts = (self.release, self.master, settings, worker.version(),
+                 worker.references_digest(self.slug))
+        self.key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        self.total, self.missing, self.behind, self.done, self.absent = (
+            len(self.students), [], [], [], [])
+        totals = self.records.totals()
+        for student in self.students:
+            folder = self.course.folder("submitted", self.slug, student)
+            if not any(folder.glob("*.ipynb")):
+                self.absent.append(student)
+                continue
+            line = self.journal.lines.get(student)
+            if self.regrade or not self._holds(student, line):
+                self.missing.append(student)
+            else:
+                self.done.append(student)
+                if totals.get(student) != sum(s for s in line["scores"].values() if s is not None):
+                    self.behind.append(student)
+
+    def _graded_cells(self):
+        notebook = nbformat.reads(self.master, as_version=4)
+        return [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+
+    def _holds(self, student, line):
+        """Whether what the journal says of a student is about what there is to be graded."""
+        paper = self._paper(student)
+        mark = self.course.folder("autograded", self.slug, student) / f"{self.slug}.sha256"
+        page = self.course.folder("feedback", self.slug, student) / f"{self.slug}.html"
+        return (line is not None and line["failure"] is None
+                and line["key"] == self._key(paper) and mark.is_file()
+                and mark.read_text() == paper.digest
+                and self.course.notebook("autograded", self.slug, student).is_file()
+                and (not self.feedback or page.is_file()))
+
+    def _key(self, paper):
+        """What tells this piece of work from all others."""
+        about = f"{self.key}\0{paper.digest}\0{self._stamp(paper.student)}"
+        return hashlib.sha256(about.encode()).hexdigest()
+
+    def _stamp(self, student):
+        return read_stamp(self.course.folder("submitted", self.slug, student))
+
+    def _paper(self, student, kept=None):
+        """What a student handed in, as it lies there now."""
+        folder = self.course.folder("submitted", self.slug, student)
+        try:
+            if any(part.is_symlink() for part in (folder, folder.parent)):
+                raise Unreadable("Its folder is a link. Open it in Jupyter, save it, and hand it "
+                                 "in again.")
+            raw = read_file(folder / f"{self.slug}.ipynb")
+            return worker.Paper(student, raw, None, hashlib.sha256(raw).hexdigest(), kept or {})
+        except Unreadable as error:
+            return worker.Paper(student, None, str(error), f"unreadable: {error}", kept or {})
+
+    def results(self, pool, jobs=1):
+        """Yield a `Result` for each submission: those without a notebook, those that an earlier
+        run has graded, and then those that `pool` marks, as they come.
+        """
+        for student in self.absent:
+            where = self.course.folder("submitted", self.slug, student).relative_to(
+                self.course.root)
+            yield Result(student, self.slug, max_score=self.most,
+                         failure=f"no {self.slug}.ipynb in {where}/")
+        self._save([self.journal.lines[student] for student in self.behind])
+        for student in self.done:
+            yield self._result(self.journal.lines[student], now=False)
+        if not self.missing:
+            return
+        config = self.course.config.TrustedExecute
+        seed = self.journal.begin(jobs, config.get("seed"))
+        job = worker.Job(self.slug, self.release, self.master, _plain(self.course.config), seed,
+                         self.feedback, f"{self.key} {seed} {self.feedback}")
+        kept = self.records.kept()
+        papers = (self._paper(student, kept.get(student)) for student in self.missing)
+        waiting, since = [], monotonic()
+        with pool.serving(job, config.get("budget", 300)):
+            for paper, marked in pool.mark(papers):
+                line = self._line(paper, marked)
+                self.journal.add(line)
+                if line["failure"] is None:
+                    waiting.append(line)
+                if len(waiting) >= BATCH or monotonic() - since > LONGEST:
+                    self._save(waiting)
+                    waiting, since = [], monotonic()
+                yield self._result(line)
+            self._save(waiting)
+        self.journal.end()
+
+    def _line(self, paper, marked):
+        """Put a paper's files in place, and return its line for the journal."""
+        line = {"student": paper.student, "slug": self.slug, "key": self._key(paper),
+                "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        if isinstance(marked, str):
+            return line | {"scores": {}, "comments": {}, "mistakes": [], "notes": [],
+                           "broken": None, "failure": marked, "seconds": 0.0, "lost": {}}
+        stamp = self._stamp(paper.student)
+        stamped = {} if stamp is None else {"timestamp.txt": stamp}
+        put(self.course.folder("autograded", self.slug, paper.student), stamped | {
+            f"{self.slug}.ipynb": marked.notebook, f"{self.slug}.sha256": paper.digest}, 0o444)
+        if marked.page is not None:
+            put(self.course.folder("feedback", self.slug, paper.student), stamped | {
+                f"{self.slug}.html": marked.page}, 0o644)
+        return line | {"scores": marked.scores, "comments": marked.comments,
+                       "mistakes": marked.mistakes, "notes": marked.notes,
+                       "broken": marked.broken, "failure": None,
+                       "seconds": round(marked.seconds, 3), "lost": marked.lost, "stamp": stamp}
+
+    def _save(self, lines):
+        """Bring lines of the journal into the gradebook; who is late gets a page with the penalty.
+        """
+        if not lines:
+            return
+        self.journal.sync()
+        for student in self.records.save(lines):
+            if self.feedback:
+                self.course.api.generate_feedback(self.slug, student, force=True)
+
+    def _result(self, line, now=True):
+        score = sum(s for s in line["scores"].values() if s is not None)
+        return Result(line["student"], self.slug, score, self.most, line["mistakes"],
+                      line["notes"], line["broken"], line["failure"], line["scores"],
+                      line["seconds"], now)
 
 
-def grade_one(course, slug, student):
-    """Grade one submission, write its feedback, and return its `Result`."""
-    folder = course.folder("submitted", slug, student)
-    if not any(folder.glob("*.ipynb")):
-        where = folder.relative_to(course.root)
-        return Result(student, slug, failure=f"no {slug}.ipynb in {where}/")
-    result = course.api.autograde(slug, student, force=True, create=True)
-    if not result["success"]:
-        return Result(student, slug, failure=_reason(result))
-    feedback = course.api.generate_feedback(slug, student, force=True)
-    found = read_result(course, slug, student)
-    if not feedback["success"]:
-        found.failure = _reason(feedback)
-    return found
+def master(course, slug):
+    """The released notebook with hidden tests, as nbgrader makes it of a submission; as JSON."""
+    notebook = notebooks.read(course.notebook("release", slug))
+    resources = {"nbgrader": {"assignment": slug, "notebook": slug, "student": "",
+                              "db_url": course.directory.db_url}}
+    for name in Autograde(config=course.config).sanitize_preprocessors:
+        made = import_item(name) if isinstance(name, str) else name
+        notebook, resources = made(config=course.config)(notebook, resources)
+    return nbformat.writes(notebook, version=nbformat.NO_CONVERT)
 
 
-def read_result(course, slug, student):
-    """The result of a submission that has been graded."""
-    found = Result(student, slug)
-    try:
-        with course.gradebook() as gradebook:
-            submission = gradebook.find_submission(slug, student)
-            found.score, found.max_score = submission.score, submission.max_score
-    except MissingEntry:
-        found.failure = "it has no score in the gradebook"
-        return found
-    notebook = notebooks.read(course.notebook("autograded", slug, student))
-    found.broken = next((cell.source.removeprefix(UNREADABLE).strip()
-                         for cell in notebook.cells[:1] if cell.get("id") == REASON), None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            noted = NOTED.fullmatch(output.get("text", ""))
-            if noted:
-                found.notes.append(f"look at {_name(cell)}: it uses {noted[1]}")
-            mistake = mistake_in(output)
-            if mistake and cell.metadata.get("nbgrader", {}).get("grade"):
-                line = f"{output.evalue.split(':')[0]}: {mistake}"
-                found.mistakes += [line] if line not in found.mistakes else []
-    return found
+def put(folder, files, mode):
+    """Have `folder` hold these texts and nothing else; at no moment does it hold half of them."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("new", "old"))
+    for left in (new, old):
+        if left.exists():
+            shutil.rmtree(left)
+    new.mkdir()
+    for name, text in files.items():
+        (new / name).write_text(text, encoding="utf-8")
+        (new / name).chmod(mode)
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(new, folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def mistake_in(output):
-    """The known mistake that a test cell's output names, or None."""
-    message = output.get("evalue", "").replace("\n    ", " ")  # unwrapped
-    found = MISTAKE.search(message)
-    return found and found[1]
-
-
-def _name(cell):
-    """What to call a cell."""
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "a cell of their own")
-
-
-def _reason(result):
-    """Why nbgrader failed, in one line: the exception of its last traceback."""
-    said = f"{result.get('log') or ''}\n{result.get('error') or ''}".strip()
-    lines = [line for line in EXCEPTION.findall(said) if "above traceback" not in line]
-    return (lines or said.splitlines() or ["nbgrader gave no reason"])[-1].strip()
+def _plain(config):
+    """A configuration that can be sent to another process: the same, without paths of this one."""
+    plain = Config({name: dict(values) for name, values in config.items()})
+    plain.pop("CourseDirectory", None)
+    return dict(plain)

@@ -6,18 +6,22 @@ that cannot be read becomes the untouched release, with the reason at its top.
 """
 
 import copy
+import functools
 import hashlib
 import json
 import os
 import stat
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
-from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters import Exporter, NotebookExporter
+from nbgrader.converters import autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import rmtree
 
 from autograder import sandbox
+from autograder.preprocessors import opened
 
 LARGEST = 20_000_000  # bytes of a submitted notebook, outputs and all
 MOST_CELLS, MOST_SOURCE = 5_000, 300_000  # cells, and characters in all of them
@@ -30,7 +34,7 @@ class Unreadable(Exception):
     """Why a submission cannot be read, and what its author can do, in one line."""
 
 
-def _read(path):
+def read_file(path):
     """The bytes of a regular file; Unreadable for a link, a pipe, a folder or a huge file."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -52,12 +56,16 @@ def _read(path):
 
 
 def read_submission(path):
+    """The cells of a submitted notebook, as `read_bytes` returns them; Unreadable with a reason."""
+    return read_bytes(read_file(path))
+
+
+def read_bytes(raw):
     """The cells of a submitted notebook as (type, source, grade_id or None).
 
     Reads nbformat 3 and 4 and asks for nothing more than cells with sources.
     Raises Unreadable with a reason.
     """
-    raw = _read(path)
     try:
         notebook = json.loads(raw.decode("utf-8-sig"))
         if notebook.get("nbformat") == 3:
@@ -167,6 +175,8 @@ class RebuildExporter(NotebookExporter):
             stock_timestamp, folder)
         self._stock_init_destination = self.parent.init_destination
         self.parent.init_destination = self._init_destination
+        self._stock_init_assignment = self.parent.init_assignment
+        self.parent.init_assignment = self._init_assignment
 
     def _init_destination(self, assignment, student):
         """Have nbgrader grade a submission unless this very file has been graded to the end."""
@@ -180,6 +190,11 @@ class RebuildExporter(NotebookExporter):
             if graded.exists() and (not mark.is_file() or mark.read_text() != _digest(submitted)):
                 rmtree(str(graded))
         return self._stock_init_destination(assignment, student)
+
+    def _init_assignment(self, assignment, student):
+        """Have nbgrader make the rows of a submission, with one gradebook instead of five."""
+        with patch.object(autograde, "Gradebook", opened):
+            self._stock_init_assignment(assignment, student)
 
     def _release(self, assignment):
         """The folder of an assignment's released notebooks."""
@@ -198,16 +213,27 @@ class RebuildExporter(NotebookExporter):
             (graded / f"{about['notebook']}.sha256").write_text(_digest(submitted))
             return result
         graded.mkdir(parents=True, exist_ok=True)
-        _copy_timestamp(Path(folder) / "timestamp.txt", graded / "timestamp.txt")
-        release = self._release(about["assignment"]) / f"{about['notebook']}.ipynb"
-        release = nbformat.read(release, as_version=4)
+        stamp = read_stamp(Path(folder))
+        if stamp is not None:
+            (graded / "timestamp.txt").write_text(stamp)
+        path = self._release(about["assignment"]) / f"{about['notebook']}.ipynb"
+        state = path.stat()
+        release = _read_release(path, state.st_mtime_ns, state.st_size)
         try:
             if any(part.is_symlink() for part in (Path(folder), Path(folder).parent)):
                 raise Unreadable(f"Its folder is a link. {AGAIN}")
             notebook = rebuild(release, read_submission(filename))
         except Unreadable as error:
             notebook = unreadable(release, str(error))
-        return self.from_notebook_node(notebook, resources=resources, **kwargs)
+        # It is read once more and then written anew: without spaces that is quicker.
+        notebook, resources = Exporter.from_notebook_node(self, notebook, resources, **kwargs)
+        return f"{nbformat.writes(notebook, indent=None)}\n", resources
+
+
+@functools.lru_cache(maxsize=4)
+def _read_release(path, *_):
+    """The notebook at `path`; what follows tells one version of the file from another."""
+    return nbformat.read(path, as_version=4)
 
 
 def _quietly(read, folder):
@@ -221,15 +247,14 @@ def _quietly(read, folder):
 def _digest(path):
     """What tells one submitted file from another, whatever it is."""
     try:
-        return hashlib.sha256(_read(path)).hexdigest()
+        return hashlib.sha256(read_file(path)).hexdigest()
     except Unreadable as error:
         return f"unreadable: {error}"
 
 
-def _copy_timestamp(source, target):
-    """Copy the time of handing in, if it is a small file of text."""
+def read_stamp(folder):
+    """The text of a folder's timestamp.txt, if it is a small file of text, or None."""
     try:
-        text = _read(source)[:100].decode()
+        return read_file(folder / "timestamp.txt")[:100].decode()
     except (Unreadable, UnicodeDecodeError):
-        return
-    target.write_text(text)
+        return None

@@ -7,98 +7,31 @@ and the last is ``idle``.
 """
 
 import base64
-import io
-import json
+import builtins
+import getpass
 import os
 import random
-import select
 import signal
-import struct
 import sys
-import threading
+import zlib
+from types import TracebackType
 
+from channel import Stream, emit, flush, open_channel  # noqa: F401  (the fork server's too)
+from IPython.core import page
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.ultratb import FrameInfo
+from IPython.paths import get_ipython_dir
+from stack_data import RepeatedFrames
 from traitlets import Type
 
-BUFFER = 1 << 16  # characters of a stream that wait until they are sent
-
-
-class Channel:
-    """The way to the grader; several threads may send."""
-
-    def __init__(self, number):
-        self.number, self.lock = number, threading.RLock()
-
-    def send(self, kind, content):
-        """Send one message; what is not JSON is sent as its repr."""
-        body = json.dumps([kind, content], default=repr).encode()
-        with self.lock:
-            data = memoryview(struct.pack(">I", len(body)) + body)
-            while data:
-                data = data[os.write(self.number, data):]
-
-    def receive(self):
-        """The next question, or None when the grader has gone."""
-        head = self._exactly(4)
-        return json.loads(self._exactly(struct.unpack(">I", head)[0])) if head else None
-
-    def _exactly(self, length):
-        parts = bytearray()
-        while len(parts) < length:
-            part = os.read(self.number, length - len(parts))
-            if not part:
-                return None
-            parts += part
-        return bytes(parts)
-
-
-_channel = None  # of this process
-
-
-def _emit(kind, content):
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, Stream):
-            stream.flush()
-    if _channel:
-        _channel.send(kind, content)
-
-
-class Stream(io.TextIOBase):
-    """Standard output or error of a cell."""
-
-    encoding, errors = "utf-8", "replace"
-
-    def __init__(self, name, number):
-        self.name, self.number = name, number
-        self.parts, self.size, self.lock = [], 0, threading.RLock()
-
-    def writable(self):
-        """Return True."""
-        return True
-
-    def fileno(self):
-        """Return the file descriptor that other programs write to."""
-        return self.number
-
-    def write(self, text):
-        """Keep `text` until there is enough to send."""
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        with self.lock:
-            self.parts.append(text)
-            self.size += len(text)
-            if self.size > BUFFER:
-                self.flush()
-        return len(text)
-
-    def flush(self):
-        """Send what was kept."""
-        with self.lock:
-            text, self.parts, self.size = "".join(self.parts), [], 0
-        if text and _channel:
-            _channel.send("stream", {"name": self.name, "text": text})
+DEEPEST, KEPT = 100, 10  # calls in a traceback; of a deeper one, at each end
+SEEN = {"TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1",
+        "PAGER": "cat", "GIT_PAGER": "cat",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # ipykernel's variables
 
 
 def _encoded(data):
@@ -118,8 +51,9 @@ class Results(DisplayHook):
 
     def write_format_data(self, format_dict, md_dict=None):
         """Send the value in all its forms."""
-        _emit("execute_result", {"data": _encoded(format_dict), "metadata": md_dict or {},
-                                 "execution_count": self.prompt_count})
+        if format_dict:
+            emit("execute_result", {"data": _encoded(format_dict), "metadata": md_dict or {},
+                                    "execution_count": self.prompt_count})
 
     def finish_displayhook(self):
         """Nothing."""
@@ -128,12 +62,23 @@ class Results(DisplayHook):
 class Displays(DisplayPublisher):
     """Sends what `display` shows, pictures among it."""
 
-    def publish(self, data, metadata=None, **_):
-        """Send a MIME bundle."""
-        _emit("display_data", {"data": _encoded(data), "metadata": metadata or {}})
+    def publish(self, data, metadata=None, *, transient=None, update=False, **_):
+        """Send a MIME bundle, or what takes the place of an earlier one."""
+        self._validate_data(data, metadata)
+        emit("update_display_data" if update else "display_data", {
+            "data": _encoded(data), "metadata": metadata or {}, "transient": transient or {}})
 
     def clear_output(self, wait=False):
-        """Nothing: a grader reads what was shown first."""
+        """Send that what was shown may go; a grader keeps it."""
+        emit("clear_output", {"wait": wait})
+
+
+class Compiler(CachingCompiler):
+    """Names the files of cells as ipykernel does; IPython's tracebacks depend on it."""
+
+    def get_code_name(self, raw_code, code, number):
+        """The name of a file that does not exist."""
+        return f"/tmp/ipykernel_{os.getpid()}/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
 
 
 class Shell(InteractiveShell):
@@ -141,6 +86,31 @@ class Shell(InteractiveShell):
 
     displayhook_class = Type(Results)
     display_pub_class = Type(Displays)
+    compiler_class = Type(Compiler)
+
+    def init_environment(self):
+        """Tell programs what they may use: colours, no pager, no window."""
+        os.environ.update(SEEN)
+
+    def init_hooks(self):
+        """Show no help: a notebook would have it in a window of its own."""
+        super().init_hooks()
+        self.set_hook("show_in_pager", page.as_hook(lambda *_, **__: None), 99)
+
+    def init_traceback_handlers(self, custom_exceptions):
+        """Leave out the middle of deep tracebacks, which take IPython seconds."""
+        super().init_traceback_handlers(custom_exceptions)
+        records = self.InteractiveTB.get_records
+        self.InteractiveTB.get_records = lambda etb, context, offset: _at_both_ends(
+            etb, lambda part: records(part, context, offset))
+
+    @property
+    def db(self):
+        """IPython's notes, in the home of whoever asks first, which is no fork server."""
+        if self._db is None:
+            self.ipython_dir = get_ipython_dir()
+            self.init_profile_dir(None)
+        return super().db
 
     def init_history(self):
         """Keep no history on disk."""
@@ -152,11 +122,36 @@ class Shell(InteractiveShell):
         """Nothing: there is no window."""
 
     def _showtraceback(self, etype, evalue, stb):
-        _emit("error", {"ename": etype.__name__, "evalue": str(evalue), "traceback": list(stb)})
+        emit("error", {"ename": etype.__name__, "evalue": str(evalue), "traceback": list(stb)})
 
     def ask_exit(self):
         """End the process, as `exit` ends a kernel."""
+        flush()
         os._exit(0)
+
+
+def _at_both_ends(trace, records):
+    """What `records` makes of a traceback, or of its two ends if it is deep."""
+    steps = []
+    while trace:
+        steps.append(trace)
+        trace = trace.tb_next
+    if len(steps) <= DEEPEST:
+        return records(steps[0])
+    start = None
+    for step in reversed(steps[:KEPT]):
+        start = TracebackType(start, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    middle = RepeatedFrames(steps[KEPT:-KEPT], [(step.tb_frame.f_code, step.tb_lineno)
+                                                for step in steps[KEPT:-KEPT]])
+    return [*records(start), FrameInfo._from_stack_data_FrameInfo(middle), *records(steps[-KEPT])]
+
+
+def _refuse(name):
+    """A function that stands for `input`: nobody is there to answer."""
+    def ask(*_, **__):
+        raise StdinNotImplementedError(
+            f"{name} was called, but this frontend does not support input requests.")
+    return ask
 
 
 def make():
@@ -166,18 +161,19 @@ def make():
 
 def serve(shell, number):
     """Run the cells that come through file descriptor `number`, until its other end closes."""
-    global _channel
-    _channel, me = Channel(number), os.getpid()
+    me = os.getpid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number_of_signal in (signal.SIGPIPE, signal.SIGXFSZ):  # errors in Python, not its end
         signal.signal(number_of_signal, signal.SIG_IGN)
-    sys.stdout, sys.stderr = Stream("stdout", 1), Stream("stderr", 2)
-    captured = _Captured(_channel)
+    sys.modules.pop("channel", None)
+    channel = open_channel(number)
+    shell.init_environment()
+    builtins.input, getpass.getpass = _refuse("raw_input"), _refuse("getpass")
     _reseed()
-    _channel.send("ready", {})
+    channel.send("ready", {})
     while True:
         try:
-            question = _channel.receive()
+            question = channel.receive()
             if question is None:
                 return
             shell.run_cell(question["run"], store_history=question["count"])
@@ -185,11 +181,8 @@ def serve(shell, number):
             pass
         if os.getpid() != me:  # a fork of the student's, which came back from its cell
             os._exit(0)
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Stream):
-                stream.flush()
-        captured.drain()
-        _channel.send("idle", {"execution_count": shell.execution_count - 1})
+        flush()
+        channel.send("idle", {"execution_count": shell.execution_count - 1})
 
 
 def _reseed():
@@ -199,36 +192,3 @@ def _reseed():
         sys.modules["numpy"].random.seed()
     if "torch" in sys.modules:
         sys.modules["torch"].seed()
-
-
-class _Captured:
-    """What other programs and C code write to file descriptors 1 and 2."""
-
-    def __init__(self, channel):
-        self.channel, self.ends, self.lock = channel, {}, threading.Lock()
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            read, write = os.pipe()
-            os.dup2(write, number)
-            os.close(write)
-            os.set_blocking(read, False)
-            self.ends[read] = name
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        poll = select.poll()
-        for number in self.ends:
-            poll.register(number, select.POLLIN)
-        while True:
-            poll.poll()
-            self.drain()
-
-    def drain(self):
-        """Send what is there."""
-        with self.lock:
-            for number, name in self.ends.items():
-                try:
-                    while data := os.read(number, BUFFER):
-                        self.channel.send("stream", {"name": name,
-                                                     "text": data.decode("utf-8", "replace")})
-                except BlockingIOError:
-                    pass

@@ -29,12 +29,17 @@ class Verdict:
 
 
 class Judge:
-    """Answers `check` from the references, with inputs drawn from `seed`."""
+    """Answers `check` from the references, with inputs drawn from `seed`.
+
+    ``cases(name)`` are those of a check, (driver, args, kwargs) each. They are drawn once: `drive`
+    works on copies, and nobody else changes them.
+    """
 
     def __init__(self, seed=0):
         self.seed = seed
+        self.cases = functools.lru_cache(maxsize=None)(self._cases)
         self.expected = functools.lru_cache(maxsize=None)(self._expected)
-        self.mistaken = functools.lru_cache(maxsize=None)(self._mistaken)
+        self.bent = functools.lru_cache(maxsize=None)(self._bent)
 
     @classmethod
     def from_environment(cls):
@@ -45,11 +50,10 @@ class Judge:
         """The cases of a check, (driver, args, kwargs) each, and the operations it forbids."""
         return self.cases(name), references.forbidden(name)
 
-    def cases(self, name):
-        """The cases of a check: a list of (driver, args, kwargs)."""
+    def _cases(self, name):
         _, behaviour = references.find(name)
         cases = behaviour.cases(references.Draw(self.seed, name))
-        return [(behaviour.driver, *_split(case)) for case in cases]
+        return tuple((behaviour.driver, *_split(case)) for case in cases)
 
     def judge(self, name, outcomes):
         """The message for the student, or None when every outcome is right."""
@@ -73,17 +77,20 @@ class Judge:
         """The first known mistake that gives the same outcomes in every case, or None."""
         task, behaviour = references.find(name)
         expected = self.expected(name)
-        for mistake, bent in zip(task.mistakes, self.mistaken(name), strict=True):
-            if (all(_alike(got, b, behaviour) for got, b in zip(outcomes, bent, strict=True))
-                    and any("value" in b and compare(b, want, behaviour) is not None
-                            for b, want in zip(bent, expected, strict=True))):
+        for mistake in task.mistakes:
+            if not all(_alike(got, self.bent(name, mistake, case), behaviour)
+                       for case, got in enumerate(outcomes)):
+                continue
+            bent = [self.bent(name, mistake, case) for case in range(len(outcomes))]
+            if any("value" in b and compare(b, want, behaviour) is not None
+                   for b, want in zip(bent, expected, strict=True)):
                 return mistake
         return None
 
-    def _mistaken(self, name):
-        task, _ = references.find(name)
-        return [[drive(driver, mistake.wrong, args, kwargs)
-                 for driver, args, kwargs in self.cases(name)] for mistake in task.mistakes]
+    def _bent(self, name, mistake, case):
+        """What a known mistake makes of case number `case`: most differ in the first."""
+        driver, args, kwargs = self.cases(name)[case]
+        return drive(driver, mistake.wrong, args, kwargs)
 
     def _expected(self, name):
         task, _ = references.find(name)

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from time import monotonic
 
@@ -26,6 +27,7 @@ from autograder import sandbox
 STUDENT_SIDE = ("autograder/__init__.py", "autograder/checking.py", "autograder/drivers",
                 "autograder/wire.py", "strokes.py")
 START = 120  # seconds in which a server must be ready
+DOOR = "fork.sock"  # where other processes reach a server, in its folder
 LARGEST = 8_000_000  # bytes of one message that a notebook's process may send
 
 
@@ -53,7 +55,10 @@ class TooLate(Exception):
 
 
 class ForkServer:
-    """A process that has imported torch and forks."""
+    """A process that has imported torch and forks, for this process and for those that `join` it.
+
+    It ends, with all that it forked, when the process that started it does.
+    """
 
     def __init__(self):
         self.process, self.folder = None, Path(tempfile.mkdtemp(prefix="warm-"))
@@ -62,26 +67,50 @@ class ForkServer:
         self.python = self.folder / "python"
         self.python.mkdir()
         copy_student_side(self.python)
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        zygote = Path(__file__).with_name("zygote.py")
+        self.start()
+
+    def start(self):
+        """Start the process, again if it has ended; it takes seconds until it is ready."""
+        self.ready = False
         env = sandbox.environment([]) | {"HOME": str(self.folder), "MPLBACKEND":
                                          "module://matplotlib_inline.backend_inline"}
         env |= {"MPLCONFIGDIR": str(self.folder / "matplotlib"),
                 "IPYTHONDIR": str(self.folder / "ipython")}
+        address = self.folder / DOOR
+        address.unlink(missing_ok=True)
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(START)
         try:
-            with theirs:
-                number = theirs.fileno()
+            with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+                door.bind(str(address))
+                address.chmod(0o600)
+                door.listen(128)
+                numbers = theirs.fileno(), door.fileno()
+                zygote = Path(__file__).with_name("zygote.py")
                 self.process = subprocess.Popen(
-                    [sys.executable, "-I", str(zygote), str(self.python), str(number)], cwd="/",
-                    env=env, pass_fds=[number], stdin=subprocess.DEVNULL,
+                    [sys.executable, "-I", str(zygote), str(self.python), *map(str, numbers)],
+                    cwd="/", env=env, pass_fds=numbers, stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL)
-            ready, why = self.control.recv(16), "it ended at once"
         except OSError as error:
-            ready, why = b"", str(error)
-        if ready != b"ready":
-            self.close()
-            raise sandbox.SandboxError(f"no kernel was started, the fork server failed: {why}")
+            self._fail(error)
+
+    def wait(self):
+        """Wait until it is ready. Raises SandboxError."""
+        if not self.ready:
+            try:
+                if self.control.recv(16) != b"ready":
+                    self._fail("it ended at once")
+            except OSError as error:
+                self._fail(error)
+            self.ready = True
+
+    def _fail(self, why):
+        self.close()
+        raise sandbox.SandboxError(f"no kernel was started, the fork server failed: {why}")
+
+    def alive(self):
+        """Whether its process runs."""
+        return self.process.poll() is None
 
     def kernel(self, limits):
         """A new `WarmKernel` under `limits`."""
@@ -89,11 +118,8 @@ class ForkServer:
 
     def fork(self, plan, channel, lines):
         """Fork a sandbox; return (process number, handle) of its warden."""
-        socket.send_fds(self.control, [json.dumps(plan).encode()], [channel, lines])
-        answer, handles, _, _ = socket.recv_fds(self.control, 64, 1)
-        if not answer:
-            raise sandbox.SandboxError("the fork server has ended")
-        return int(answer), handles[0]
+        self.wait()
+        return _ask_for_fork(self.control, plan, channel, lines)
 
     def close(self):
         """End the server and all that it forked."""
@@ -105,9 +131,65 @@ class ForkServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@functools.cache
+class Joined:
+    """The fork server that another process has started in `folder`.
+
+    What it forks for this process ends when this process does.
+    """
+
+    def __init__(self, folder):
+        self.folder, self.python, self.control = Path(folder), Path(folder) / "python", None
+
+    def kernel(self, limits):
+        """A new `WarmKernel` under `limits`."""
+        return WarmKernel(self, limits)
+
+    def fork(self, plan, channel, lines):
+        """Fork a sandbox; return (process number, handle) of its warden."""
+        try:
+            if self.control is None:
+                self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                self.control.settimeout(START)
+                self.control.connect(str(self.folder / DOOR))
+            return _ask_for_fork(self.control, plan, channel, lines)
+        except (OSError, sandbox.SandboxError) as error:
+            self.close()
+            raise sandbox.SandboxError(f"the fork server has ended ({error})") from None
+
+    def close(self):
+        """Part from the server."""
+        if self.control is not None:
+            self.control.close()
+            self.control = None
+
+
+def _ask_for_fork(control, plan, channel, lines):
+    with _asking:
+        socket.send_fds(control, [json.dumps(plan).encode()], [channel, lines])
+        answer, handles, _, _ = socket.recv_fds(control, 64, 1)
+    if not answer:
+        raise sandbox.SandboxError("the fork server has ended")
+    return int(answer), handles[0]
+
+
+_joined = None  # the server that this process uses instead of its own
+_asking = threading.Lock()  # one request at a time
+
+
+def join(folder):
+    """From now on let the fork server in `folder`, a `ForkServer.folder`, serve this process."""
+    global _joined
+    _joined = Joined(folder)
+
+
 def server():
-    """The fork server of this process, started when it is first asked for."""
+    """The fork server of this process: the one it has joined, or its own, started when needed."""
+    return _joined or own_server()
+
+
+@functools.cache
+def own_server():
+    """The fork server that this process has started."""
     return ForkServer()
 
 

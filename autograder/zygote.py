@@ -1,21 +1,25 @@
 """A fork server: a process that has imported all that notebooks import, and forks into sandboxes.
 
-    python -I zygote.py FOLDER NUMBER
+    python -I zygote.py FOLDER CONTROL DOOR
 
-FOLDER holds what the course has for a student's side. NUMBER is that of a socket. A request is
+FOLDER holds what the course has for a student's side. CONTROL is the number of a socket to the
+process that started the server, DOOR that of a socket at which others may connect. A request is
 the JSON of a `sandbox.plan` and two file descriptors: the notebook's channel (see
 `autograder/shell.py`) and the pipe for the jail's own lines (see `autograder/jail.py`). The answer
-is the number of the warden's process and a handle of it. The server ends when the socket closes,
-and then every sandbox does.
+is the number of the warden's process and a handle of it. When a socket closes, the sandboxes that
+were asked for through it end; when CONTROL does, the server ends, and every sandbox with it.
 
 It holds nothing secret, and has one thread when it forks: threads do not live on in a fork.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
 import json
 import os
+import select
+import selectors
 import signal
 import socket
 import sys
@@ -104,9 +108,9 @@ def fork(shell, plan, channel, lines):
         os._exit(code)
 
 
-def main(folder, number):
-    """Serve until the socket closes."""
-    control = socket.socket(fileno=number)
+def main(folder, control, door):
+    """Serve until the socket `control` closes."""
+    control, door = socket.socket(fileno=control), socket.socket(fileno=door)
     shell = preload(folder)
     import jail  # noqa: F401  (before the fork, for all of them)
 
@@ -116,17 +120,47 @@ def main(folder, number):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended forks need no wait
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control.send(b"ready")
+    served = selectors.DefaultSelector()
+    served.register(door, selectors.EVENT_READ)
+    served.register(control, selectors.EVENT_READ, [])
     while True:
-        request, numbers, _, _ = socket.recv_fds(control, 1 << 20, 2)
+        for key, _ in served.select():
+            if key.fileobj is door:
+                served.register(door.accept()[0], selectors.EVENT_READ, [])
+            elif not answer(key.fileobj, shell, key.data):
+                if key.fileobj is control:
+                    return
+                end(key.data)
+                served.unregister(key.fileobj)
+                key.fileobj.close()
+
+
+def answer(connection, shell, handles):
+    """Serve one request, if there is one; `handles` are those of the connection's sandboxes."""
+    try:
+        request, numbers, _, _ = socket.recv_fds(connection, 1 << 20, 2)
         if not request:
-            return
+            return False
         pid = fork(shell, json.loads(request), *numbers)
         for number in numbers:
             os.close(number)
-        handle = os.pidfd_open(pid)
-        socket.send_fds(control, [str(pid).encode()], [handle])
+        for handle in select.select(handles, [], [], 0)[0] if handles else ():  # they have ended
+            handles.remove(handle)
+            os.close(handle)
+        handles.append(os.pidfd_open(pid))
+        socket.send_fds(connection, [str(pid).encode()], [handles[-1]])
+    except OSError:  # nobody is there any more
+        return False
+    return True
+
+
+def end(handles):
+    """End sandboxes, by the handles of their wardens."""
+    for handle in handles:
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
         os.close(handle)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

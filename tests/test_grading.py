@@ -3,7 +3,6 @@
 import copy
 import csv
 import html
-import shutil
 import subprocess
 import sys
 
@@ -201,24 +200,17 @@ def test_a_jupyter_kernel_gives_the_same_marks(tmp_path):
     assert scores(course) == {student: SCORES[SLUG][student] for student in ("amina", "emil")}
 
 
-def test_a_missing_notebook_and_a_kernel_that_does_not_start(released):
-    """Each gets one line and exit code 1; earlier marks stay."""
+def test_kernels_that_do_not_start(released):
+    """One line and exit code 1; earlier marks stay."""
     released, _ = released
     before = scores(released)
-    shutil.rmtree(released.folder("submitted"), ignore_errors=True)
     hand_in(released, "amina", exercise())
-    folder = released.folder("submitted", SLUG, "hana")
-    folder.mkdir(parents=True)
-    (folder / "convolution.txt").write_text("{}")
     with open(released.root / "nbgrader_config.py", "a") as config:
         config.write("\nimport types\nfrom autograder import warm\n"
                      "warm.sys = types.SimpleNamespace(executable='/no/such/python')\n")
     run = autograder(released.root, "grade", SLUG)
-    assert run.returncode == 1
-    lines = run.stderr.splitlines()
-    assert f"hana/{SLUG}: no {SLUG}.ipynb in autograder/submitted/hana/{SLUG}/" in "\n".join(lines)
-    assert any(line.startswith(f"amina/{SLUG}: ") and "kernel" in line for line in lines), lines
-    assert "Traceback" not in run.stderr
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert run.stderr.startswith("no kernel was started")
     assert {student: scores(released)[student] for student in before} == before
 
 

@@ -168,8 +168,8 @@ def warm_server():
     warm.server()
     del os.environ["TOKEN_OF_THE_TEACHER"]
     yield
-    warm.server().close()
-    warm.server.cache_clear()
+    warm.own_server().close()
+    warm.own_server.cache_clear()
 
 
 @pytest.fixture(scope="module", params=[Kernel, Warm], ids=["jupyter", "warm"])

@@ -6,6 +6,7 @@ import csv
 import os
 import socket
 import struct
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,14 +14,15 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F
 from courses import cell, exercise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
-from autograder import scan, wire
+from autograder import references, scan, wire
 from autograder.desk import Desk
-from autograder.drivers import drive
+from autograder.drivers import Forbidden, drive, with_all, without
 from autograder.export import SafeCsvExportPlugin
 from autograder.feedback import ShowBehaviour
 from autograder.outputs import LONGEST, Collector
@@ -306,3 +308,203 @@ def test_feedback_shows_the_behaviour_and_not_the_test():
     assert "| `conv2d` | 1 of 2 | the kernel is flipped |" in shown.cells[0].source
     assert cell(shown, "conv2d_bias").source == "# Output channel o has bias[o] added once."
     assert not any("check(" in c.source for c in shown.cells)
+
+
+# ---- forbidden operations ------------------------------------------------------------------------
+
+CONV = references.rules("convolution").operations
+NORM = references.rules("normalization").operations
+IMAGE, KERNEL = torch.ones(1, 2, 5, 5), torch.ones(3, 2, 3, 3)
+NAMES = [full for full in torch._C._dispatch_get_all_op_names()
+         if full.partition("::")[2].partition(".")[0] in CONV | NORM]
+
+
+def placed():
+    """What torch has registered for all operators that a task forbids."""
+    return [torch._C._dispatch_dump(name) for name in NAMES]
+
+
+def given(argument):
+    """Something that fits a type in an operator's schema, or None."""
+    kind = str(argument.type)
+    if kind == "List[int]":
+        return [1] * (argument.N or 2)
+    return {"Tensor": torch.ones(1, 2, 4, 4), "int": 1, "bool": False, "float": 0.1, "str": "valid",
+            "List[bool]": [True] * (argument.N or 3), "List[Optional[number]]": [None]}.get(kind)
+
+
+@pytest.mark.parametrize("full", [name for name in NAMES if "quantized::" not in name])
+def test_every_operator_of_a_forbidden_name_is_refused(full):
+    """With gradients, without them, and in inference mode; each overload; with one text."""
+    namespace, _, operator = full.partition("::")
+    name, _, overload = operator.partition(".")
+    called = getattr(getattr(getattr(torch.ops, namespace), name), overload or "default")
+    arguments = called._schema.arguments
+    args = [given(a) for a in arguments if not a.kwarg_only]
+    kwargs = {a.name: given(a) for a in arguments
+              if a.kwarg_only and (a.is_out or not a.has_default_value())}
+    for context in contextlib.nullcontext, torch.no_grad, torch.inference_mode:
+        def student(context=context):
+            with context():
+                called(*args, **kwargs)
+
+        error = drive("call", student, (), {}, CONV if name in CONV else NORM)["error"]
+        assert error["types"][0] == "Forbidden"
+        assert error["message"].startswith("this task does not allow torch's own ")
+
+
+def other_thread(function):
+    """What a call in another thread returns or raises."""
+    found = []
+
+    def run():
+        try:
+            found.append(function())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+def within(context, function):
+    """The result of a call in a context."""
+    with context():
+        return function()
+
+
+EARLIER = F.conv2d(IMAGE.clone().requires_grad_(), KERNEL).sum()  # a graph that is there already
+
+
+@pytest.mark.parametrize("student,name", [
+    (lambda: F.conv2d(IMAGE.double(), KERNEL.double()), "convolution"),
+    (lambda: F.conv2d(IMAGE.clone().requires_grad_(), KERNEL), "convolution"),
+    (lambda: F.conv2d(IMAGE.half(), KERNEL.half()), "convolution"),
+    (lambda: F.conv2d(IMAGE.to("meta"), KERNEL.to("meta")), "convolution"),
+    (lambda: F.conv2d(IMAGE.to_mkldnn(), KERNEL), "convolution"),
+    (lambda: torch.nn.LazyConv2d(3, 3)(IMAGE), "convolution"),
+    (lambda: F.conv_transpose2d(IMAGE, KERNEL.mT.transpose(0, 1)), "convolution"),
+    (lambda: EARLIER.backward(retain_graph=True), "convolution_backward"),
+    (lambda: torch.nn.grad.conv2d_weight(IMAGE, KERNEL.shape, IMAGE[:, [0] * 3, 2:, 2:]),
+     "convolution_backward"),
+    (lambda: torch.vmap(lambda x: F.conv2d(x, KERNEL))(IMAGE), "convolution"),
+    (lambda: torch.func.grad(lambda x: F.conv2d(x, KERNEL).sum())(IMAGE), "convolution"),
+    (lambda: within(torch._C._DisableTorchDispatch, lambda: F.conv2d(IMAGE, KERNEL)),
+     "convolution"),
+    (lambda: other_thread(lambda: F.conv2d(IMAGE, KERNEL)), "convolution"),
+    (lambda: other_thread(lambda: EARLIER.backward(retain_graph=True)), "convolution_backward"),
+    (lambda: F.unfold(IMAGE, 3), "im2col"),
+    (lambda: IMAGE.unfold(2, 3, 1), "unfold"),
+    (lambda: F.max_pool2d(IMAGE, 2), "max_pool2d_with_indices"),
+    (lambda: F.max_pool1d(IMAGE[0], 2), "max_pool2d_with_indices"),
+    (lambda: F.max_pool1d(IMAGE[0].clone().requires_grad_(), 2), "max_pool2d_with_indices"),
+    (lambda: within(torch.inference_mode, lambda: F.max_pool1d(IMAGE[0], 2)),
+     "max_pool2d_with_indices"),
+    (lambda: F.batch_norm(IMAGE, None, None, training=True), "native_batch_norm"),
+    (lambda: F.rms_norm(F.layer_norm(IMAGE, (5,)), (5,)), "native_layer_norm"),
+])
+def test_no_way_leads_to_a_forbidden_operation(student, name):
+    """Types, layouts, other threads, older graphs, transforms and switches make no difference."""
+    before = placed()
+    error = drive("call", student, (), {}, CONV | NORM)["error"]
+    assert error["types"][:2] == ["Forbidden", "RuntimeError"]
+    assert error["message"] == f"this task does not allow torch's own {name}"
+    assert placed() == before
+    student()  # which is a real one elsewhere
+
+
+def test_what_is_allowed_stays_so():
+    """Other operations work on, forward and backward, and give what they give elsewhere."""
+    def student():
+        x = IMAGE.clone().requires_grad_()
+        y = F.pad(x, (1, 1)).as_strided((2, 3), (3, 1)).softmax(1) @ torch.ones(3, 2)
+        z = y.sum() + torch.einsum("nchw,ochw->no", x[..., :3, :3], KERNEL).sum()
+        return torch.autograd.grad(z, x)[0]
+
+    outcome = drive("call", student, (), {}, CONV | NORM)
+    assert torch.equal(outcome["value"], student())
+
+
+def test_blocks_nest_and_leave_no_trace():
+    """An inner block adds to an outer one; the last that ends takes everything out of torch."""
+    before = placed()
+    with pytest.raises(ZeroDivisionError), without(CONV):
+        with without(CONV), without(NORM):
+            for call in (lambda: F.conv2d(IMAGE, KERNEL), lambda: F.layer_norm(IMAGE, (5,))):
+                pytest.raises(Forbidden, call)
+            with with_all():
+                F.conv2d(IMAGE, KERNEL)
+                F.layer_norm(IMAGE, (5,))
+            pytest.raises(Forbidden, F.conv2d, IMAGE, KERNEL)
+        F.layer_norm(IMAGE, (5,))
+        pytest.raises(Forbidden, F.conv2d, IMAGE, KERNEL)
+        raise ZeroDivisionError
+    assert placed() == before
+    assert F.conv2d(IMAGE, KERNEL).shape == (1, 3, 3, 3)
+
+
+def test_two_threads_drive_at_once():
+    """The one that ends first leaves the other's operations refused."""
+    inside, end = threading.Event(), threading.Event()
+
+    def first():
+        with without(CONV):
+            inside.set()
+            end.wait(10)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait(10)
+    with without(CONV):
+        end.set()
+        thread.join()
+        pytest.raises(Forbidden, F.conv2d, IMAGE, KERNEL)
+    F.conv2d(IMAGE, KERNEL)
+
+
+def test_refusals_work_in_a_fork_and_print_nothing():
+    """A process that was forked within a block refuses too; torch has nothing to warn of."""
+    code = """if True:
+        import os, sys, torch
+        from autograder import references
+        from autograder.drivers import Forbidden, drive, without
+        x = torch.ones(1, 1, 3, 3)
+        def student():
+            return torch.conv2d(x, x)
+        names = references.rules("convolution").operations
+        def refused():
+            outcomes = [drive("call", student, (), {}, names) for _ in range(50)]
+            return all(o["error"]["types"][0] == "Forbidden" for o in outcomes)
+        assert refused()
+        with without(names), without(["max_pool2d_with_indices", "native_layer_norm"]):
+            pid = os.fork()
+            if not pid:
+                os._exit(not refused())
+            assert os.waitpid(pid, 0)[1] == 0
+        pid = os.fork()
+        if not pid:
+            os._exit(not (refused() and student().item() == 9))
+        assert os.waitpid(pid, 0)[1] == 0
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_cases_are_drawn_once_and_no_function_changes_them():
+    """A student's function that writes into its arguments leaves the next one's as they were."""
+    judge = Judge(4)
+    cases, again = judge.cases(NAME), Judge(4).cases(NAME)
+    assert judge.open(NAME)[0] is cases
+
+    def spoils(x, weight, *args, **kwargs):
+        x.fill_(float("nan"))
+        weight.fill_(float("nan"))
+        return x
+
+    outcomes = [drive(*case[:1], spoils, *case[1:]) for case in cases]
+    assert not judge.verdict(NAME, tuple(outcomes)).passed
+    assert all(same(a[1:], b[1:]) for a, b in zip(cases, again, strict=True))
