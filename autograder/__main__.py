@@ -85,8 +85,8 @@ def _count(text):
 def _release(course, options):
     """Release each assignment; a problem in one leaves the others released."""
     code = 0
-    with course.gradebook():  # before nbgrader, which would give another reason
-        pass
+    if not course.directory.db_url.startswith("sqlite"):  # nbgrader would give another reason
+        course.gradebook().close()
     for slug in options.slugs or course.slugs():
         try:
             release(course, slug)

@@ -26,10 +26,17 @@ def new_course(folder, released=True):
 
 def run(folder, *command, **environment):
     """Run a command in a course with this interpreter's programs; return the finished process."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run([sys.executable, "-m", *command], cwd=folder, text=True,
-                          capture_output=True, timeout=500,
-                          env={**os.environ, "PATH": path, **environment})
+                          capture_output=True, timeout=500, env=variables(**environment))
+
+
+def variables(**more):
+    """The environment of a command in a course.
+
+    Its package is the repository's: a course's own folder `autograder` holds nothing but data.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **more}
 
 
 def autograder(folder, *arguments, **environment):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from courses import ROOT, autograder, exercise, hand_in, nbgrader, new_course
+from courses import ROOT, autograder, exercise, hand_in, nbgrader, new_course, variables
 from test_journal import lines, state
 
 from autograder import pool as pools
@@ -174,7 +174,7 @@ def test_the_real_command_is_killed_and_goes_on(course, stock):
     before = set(processes(b"zygote.py")) | set(processes(b"forkserver"))
     command = [sys.executable, "-m", "autograder", "grade", SLUG, "--jobs", "2"]
     run = subprocess.Popen(command, cwd=course.root, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
+                           stderr=subprocess.DEVNULL, env=variables())
     until(lambda: len(lines(course)) >= 2)
     run.send_signal(signal.SIGKILL)
     run.wait()
