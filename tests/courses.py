@@ -36,7 +36,8 @@ def variables(**more):
     Its package is the repository's: a course's own folder `autograder` holds nothing but data.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **more}
+    package = os.environ.get("PYTHONPATH") or str(ROOT)
+    return {**os.environ, "PATH": path, "PYTHONPATH": package, **more}
 
 
 def autograder(folder, *arguments, **environment):
