@@ -107,7 +107,8 @@ class Grading:
                 self.missing.append(student)
             else:
                 self.done.append(student)
-                if totals.get(student) != sum(s for s in line["scores"].values() if s is not None):
+                score = sum(s for s in line["scores"].values() if s is not None)
+                if student not in self.journal.saved or totals.get(student) != score:
                     self.behind.append(student)
 
     def _graded_cells(self):
@@ -207,6 +208,7 @@ class Grading:
         for student in self.records.save(lines):
             if self.feedback:
                 self.course.api.generate_feedback(self.slug, student, force=True)
+        self.journal.save([line["student"] for line in lines])
 
     def _result(self, line, now=True):
         score = sum(s for s in line["scores"].values() if s is not None)

@@ -18,12 +18,12 @@ from autograder.course import CourseError
 class Journal:
     """The journal of one assignment, in the file `path`; to be used in a ``with`` statement.
 
-    `lines` maps each student to the last line about them. Raises CourseError if somebody else
-    writes it.
+    `lines` maps each student to the last line about them; `saved` are those of them whose line has
+    gone into the gradebook, penalty and all. Raises CourseError if somebody else writes it.
     """
 
     def __init__(self, path):
-        self.path, self.lines = path, {}
+        self.path, self.lines, self.saved = path, {}, set()
         self.run = self.seed = None  # of the run that goes on
 
     def __enter__(self):
@@ -42,8 +42,10 @@ class Journal:
                 self.run, self.seed = line["run"], line["seed"]
             elif "end" in line:
                 self.run = self.seed = None
+            elif "saved" in line:
+                self.saved.update(line["saved"])
             elif "student" in line:
-                self.lines[line["student"]] = line
+                self._take(line)
         return self
 
     def __exit__(self, *_):
@@ -65,8 +67,17 @@ class Journal:
 
     def add(self, line):
         """Write the line of a submission, a dictionary with at least "student" and "key"."""
-        self.lines[line["student"]] = line
+        self._take(line)
         self._write(line)
+
+    def save(self, students):
+        """Write down that the gradebook has the last lines of these students."""
+        self.saved.update(students)
+        self._write({"saved": list(students)})
+
+    def _take(self, line):
+        self.lines[line["student"]] = line
+        self.saved.discard(line["student"])
 
     def sync(self):
         """Have the disk hold what was written, should the machine stop."""

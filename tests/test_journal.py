@@ -29,7 +29,8 @@ TABLES = {
     "comment": "select s.student_id, b.name, c.auto_comment, c.manual_comment from comment c "
                "join base_cell b on c.cell_id = b.id join submitted_notebook n "
                "on c.notebook_id = n.id join submitted_assignment s on n.assignment_id = s.id",
-    "submission": "select student_id, timestamp from submitted_assignment",
+    "submission": "select s.student_id, s.timestamp, n.late_submission_penalty from "
+                  "submitted_assignment s join submitted_notebook n on n.assignment_id = s.id",
 }
 
 
@@ -164,6 +165,30 @@ def test_killed_at_any_moment_and_run_again(released, tmp_path, monkeypatch):
         assert sorted(line["student"] for line in lines(course)) == STUDENTS
         shutil.rmtree(course.root)
     assert points > 30, "it has to be killed at many points"
+
+
+def test_killed_before_a_penalty(released, tmp_path, monkeypatch):
+    """Who was late is late, whenever the run was killed."""
+    monkeypatch.setattr(grading, "BATCH", 2)
+    due = copy_of(released, tmp_path / "due")
+    with open(due.root / "nbgrader_config.py", "a") as config:
+        config.write('\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    with due.gradebook() as gradebook:
+        gradebook.update_or_create_assignment(SLUG, duedate="2026-10-31 10:00:00 UTC")
+    whole = copy_of(due, tmp_path / "whole")
+    run(whole, feedback=False)
+    want, points = state(whole), 0
+    assert {student: bool(penalty) for student, _, penalty in want[0]["submission"]} == {
+        student: student == "bo" for student in STUDENTS}
+    for event in range(60, 1000, 5):
+        course = copy_of(due, tmp_path / "killed")
+        if not killed_at(course, event, feedback=False):
+            break
+        points += 1
+        run(course, feedback=False)
+        assert state(course) == want, event
+        shutil.rmtree(course.root)
+    assert points > 10, "it has to be killed at many points"
 
 
 def test_killed_twice_and_with_a_secret_seed(released, tmp_path, monkeypatch):
