@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,13 +17,11 @@ from traitlets.utils.importstring import import_item
 from autograder import notebooks, worker
 from autograder.course import CourseError
 from autograder.journal import Journal
-from autograder.rebuild import Unreadable, read_file, read_stamp
+from autograder.rebuild import Unreadable, handed_in, read_stamp
 from autograder.records import Records
 
 BATCH, LONGEST = 50, 1.0  # submissions, and seconds, until marks go to the gradebook
 EXECUTE = "autograder.execute.TrustedExecute"
-EXCEPTION = re.compile(r"^ *((?:\w+\.)+[A-Z]\w+: .+|[A-Z]\w*(?:Error|Exception): .+)$",
-                       re.MULTILINE)
 
 
 @dataclass
@@ -53,9 +50,9 @@ class Result:
 class Grading:
     """The grading of one assignment, to be used in a ``with`` statement.
 
-    ``results(pool)`` does what is missing; `total` and `missing` say how much that is. `regrade`
-    does everything again. Raises CourseError if the assignment has not been released, nobody has
-    handed in anything, or another run grades it.
+    ``results(pool)`` does the work for the students in `missing`. `regrade` does everything again.
+    Raises CourseError if the assignment has not been released, nobody has handed in anything, or
+    another run grades it.
     """
 
     def __init__(self, course, slug, regrade=False, feedback=True):
@@ -94,8 +91,7 @@ class Grading:
         parts = (self.release, self.master, settings, worker.version(),
                  worker.references_digest(self.slug))
         self.key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-        self.total, self.missing, self.behind, self.done, self.absent = (
-            len(self.students), [], [], [], [])
+        self.missing, self.behind, self.done, self.absent = [], [], [], []
         totals = self.records.totals()
         for student in self.students:
             folder = self.course.folder("submitted", self.slug, student)
@@ -138,10 +134,7 @@ class Grading:
         """What a student handed in, as it lies there now."""
         folder = self.course.folder("submitted", self.slug, student)
         try:
-            if any(part.is_symlink() for part in (folder, folder.parent)):
-                raise Unreadable("Its folder is a link. Open it in Jupyter, save it, and hand it "
-                                 "in again.")
-            raw = read_file(folder / f"{self.slug}.ipynb")
+            raw = handed_in(folder, f"{self.slug}.ipynb")
             return worker.Paper(student, raw, None, hashlib.sha256(raw).hexdigest(), kept or {})
         except Unreadable as error:
             return worker.Paper(student, None, str(error), f"unreadable: {error}", kept or {})

@@ -55,9 +55,11 @@ def read_file(path):
         return file.read(LARGEST + 1)
 
 
-def read_submission(path):
-    """The cells of a submitted notebook, as `read_bytes` returns them; Unreadable with a reason."""
-    return read_bytes(read_file(path))
+def handed_in(folder, name):
+    """The bytes of a file in a submission's folder; Unreadable with a reason."""
+    if any(part.is_symlink() for part in (folder, folder.parent)):
+        raise Unreadable(f"Its folder is a link. {AGAIN}")
+    return read_file(folder / name)
 
 
 def read_bytes(raw):
@@ -99,7 +101,7 @@ def _cell(cell):
 
 
 def rebuild(release, submitted):
-    """A copy of the notebook `release` with the answers of `submitted`, cells of read_submission.
+    """A copy of the notebook `release` with the answers of `submitted`, cells of read_bytes.
 
     Extra code cells keep their place: they come right before the next cell that the release has
     too. A second copy of an answer cell is an extra cell.
@@ -220,9 +222,8 @@ class RebuildExporter(NotebookExporter):
         state = path.stat()
         release = _read_release(path, state.st_mtime_ns, state.st_size)
         try:
-            if any(part.is_symlink() for part in (Path(folder), Path(folder).parent)):
-                raise Unreadable(f"Its folder is a link. {AGAIN}")
-            notebook = rebuild(release, read_submission(filename))
+            raw = handed_in(Path(folder), Path(filename).name)
+            notebook = rebuild(release, read_bytes(raw))
         except Unreadable as error:
             notebook = unreadable(release, str(error))
         # It is read once more and then written anew: without spaces that is quicker.
@@ -247,7 +248,7 @@ def _quietly(read, folder):
 def _digest(path):
     """What tells one submitted file from another, whatever it is."""
     try:
-        return hashlib.sha256(read_file(path)).hexdigest()
+        return hashlib.sha256(handed_in(Path(path).parent, Path(path).name)).hexdigest()
     except Unreadable as error:
         return f"unreadable: {error}"
 

@@ -24,6 +24,12 @@ def new_course(folder, released=True):
     return Course(folder)
 
 
+def copy_of(course, folder):
+    """A copy of a course in another folder."""
+    shutil.copytree(course.root, folder)
+    return Course(folder)
+
+
 def run(folder, *command, **environment):
     """Run a command in a course with this interpreter's programs; return the finished process."""
     return subprocess.run([sys.executable, "-m", *command], cwd=folder, text=True,

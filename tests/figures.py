@@ -65,6 +65,17 @@ def root(tab, name):
     return tab.locator(f"[data-key='{name}']")
 
 
+def words_without_scripts(visit, alts):
+    """Without scripts, the alternative text and a worked example stand in for each figure."""
+    tab = visit(java_script_enabled=False)
+    tab.errors.clear()  # scripts that were not loaded
+    for name, alt in alts.items():
+        text = root(tab, name).locator("noscript").inner_text()
+        example = (FOLDER / f"{name}.example.txt").read_text(encoding="utf-8")
+        assert alt in text and example.strip() in text
+        assert root(tab, name).get_attribute("aria-label") == alt
+
+
 def numbers(text):
     """All numbers in a text, as floats."""
     return [float(n.replace("−", "-")) for n in re.findall(r"[-−]?\d+(?:\.\d+)?", text)]

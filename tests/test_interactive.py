@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from figures import FOLDER, hash_of, numbers, pick, root, write_book
+from figures import FOLDER, hash_of, numbers, pick, root, words_without_scripts, write_book
 from site_helpers import ROOT, build_book
 from test_browser import THEMES, settle, violations
 
@@ -601,13 +601,7 @@ def test_less_motion_means_none(visit):
 
 def test_without_scripts_there_are_words(visit):
     """The alternative text and a worked example stand in for each figure."""
-    tab = visit(java_script_enabled=False)
-    tab.errors.clear()  # scripts that were not loaded
-    for name, alt in ALT.items():
-        text = root(tab, name).locator("noscript").inner_text()
-        example = (FOLDER / f"{name}.example.txt").read_text(encoding="utf-8")
-        assert alt in text and example.strip() in text
-        assert root(tab, name).get_attribute("aria-label") == alt
+    words_without_scripts(visit, ALT)
 
 
 def test_examples_are_true(tab):

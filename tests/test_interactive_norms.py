@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from figures import FOLDER, as_new, hash_of, numbers, pick, root, write_book
+from figures import FOLDER, as_new, hash_of, numbers, pick, root, words_without_scripts, write_book
 from site_helpers import ROOT, build_book
 from test_browser import THEMES, settle, violations
 
@@ -516,13 +516,7 @@ def test_the_focus_is_visible(visit):
 
 def test_without_scripts_there_are_words(visit):
     """The alternative text and a worked example stand in for each figure."""
-    tab = visit(java_script_enabled=False)
-    tab.errors.clear()  # scripts that were not loaded
-    for name, alt in ALT.items():
-        text = root(tab, name).locator("noscript").inner_text()
-        example = (FOLDER / f"{name}.example.txt").read_text(encoding="utf-8")
-        assert alt in text and example.strip() in text
-        assert root(tab, name).get_attribute("aria-label") == alt
+    words_without_scripts(visit, ALT)
 
 
 def test_the_examples_are_true(brick, data):

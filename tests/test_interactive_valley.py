@@ -9,7 +9,17 @@ import re
 
 import pytest
 import torch
-from figures import FOLDER, hash_of, live, pick, root, slide, values, write_book
+from figures import (
+    FOLDER,
+    hash_of,
+    live,
+    pick,
+    root,
+    slide,
+    values,
+    words_without_scripts,
+    write_book,
+)
 from site_helpers import build_book
 from test_browser import THEMES, settle, violations
 from test_interactive_schedule import START, by_torch, check_readings, close, doubles, make, record
@@ -302,12 +312,7 @@ def test_a_figure_in_use_is_accessible_and_fits(visit, theme, width):
 
 def test_without_scripts_there_are_words(visit):
     """The alternative text and a worked example stand in for each figure."""
-    tab = visit(java_script_enabled=False)
-    tab.errors.clear()  # scripts that were not loaded
-    for name, alt in ALT.items():
-        text = root(tab, name).locator("noscript").inner_text()
-        example = (FOLDER / f"{name}.example.txt").read_text(encoding="utf-8")
-        assert alt in text and example.strip() in text
+    words_without_scripts(visit, ALT)
 
 
 def test_examples_are_true():

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import nbformat
 import pytest
-from courses import hand_in, new_course
+from courses import copy_of, hand_in, new_course
 from sqlalchemy import text
 
 from autograder import grading, worker
@@ -81,12 +81,6 @@ def released(tmp_path_factory):
 def course(released, tmp_path):
     """A copy of it."""
     return copy_of(released, tmp_path / "course")
-
-
-def copy_of(course, folder):
-    """A copy of a course in another folder."""
-    shutil.copytree(course.root, folder)
-    return type(course)(folder)
 
 
 def run(course, seed=7, **options):

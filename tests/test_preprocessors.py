@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from autograder import preprocessors as ours
 from autograder.course import Course
-from autograder.rebuild import read_submission, rebuild
+from autograder.rebuild import read_bytes, read_file, rebuild
 from autograder.release import release
 
 STUDENT = "amina"
@@ -210,4 +210,4 @@ def test_no_submission_brings_damaged_metadata(edit, tmp_path):
         MetadataValidator().validate_nb(notebook)
     path = tmp_path / "convolution.ipynb"
     path.write_text(json.dumps(notebook))
-    MetadataValidator().validate_nb(rebuild(exercise(), read_submission(path)))
+    MetadataValidator().validate_nb(rebuild(exercise(), read_bytes(read_file(path))))

@@ -10,7 +10,7 @@ from courses import cell, exercise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.rebuild import LARGEST, Unreadable, read_submission, rebuild, unreadable
+from autograder.rebuild import LARGEST, Unreadable, read_bytes, read_file, rebuild, unreadable
 
 ANSWER = "def conv2d(x, weight):\n    return x"
 
@@ -27,7 +27,7 @@ def rebuilt(notebook, tmp_path):
     """The rebuilt form of a notebook that goes through a file."""
     path = tmp_path / "convolution.ipynb"
     path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook))
-    return rebuild(exercise(), read_submission(path))
+    return rebuild(exercise(), read_bytes(read_file(path)))
 
 
 def test_answer_is_carried_over_and_nothing_else(handed_in, tmp_path):
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_gets_one_reason(tmp_path, raw, reason):
     path = tmp_path / "convolution.ipynb"
     path.write_bytes(raw)
     with pytest.raises(Unreadable, match=reason) as error:
-        read_submission(path)
+        read_bytes(read_file(path))
     assert "hand it in again" in str(error.value) and "\n" not in str(error.value)
 
 
@@ -135,7 +135,7 @@ def test_links_fifos_and_folders_are_not_followed(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     for name in ("link", "folder", "fifo", "absent"):
         with pytest.raises(Unreadable):
-            read_submission(tmp_path / name)
+            read_bytes(read_file(tmp_path / name))
 
 
 def test_a_lone_surrogate_can_be_saved(tmp_path):
@@ -169,7 +169,7 @@ def test_no_json_breaks_it(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("any") / "convolution.ipynb"
     path.write_text(json.dumps(value))
     try:
-        cells = read_submission(path)
+        cells = read_bytes(read_file(path))
     except Unreadable:
         return
     notebook = rebuild(exercise(), cells)
