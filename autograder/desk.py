@@ -59,33 +59,31 @@ class Desk:
                 connection.settimeout(SECONDS)
                 # A kernel that hangs up or talks nonsense has no answer, and so no verdict.
                 with contextlib.suppress(OSError, EOFError, ValueError, TypeError):
-                    wire.send(connection, self._answer(wire.receive(connection)))
+                    connection.sendall(self._answer(wire.receive(connection)))
 
     def _answer(self, question):
-        """What to say to one question."""
-        if not isinstance(question, dict):
-            return {"error": "not a question"}
-        name = question.get("open", question.get("judge"))
+        """The frame to send back for one question."""
+        name = (question.get("open", question.get("judge")) if isinstance(question, dict) else None)
         if not isinstance(name, str) or len(name) > 200:
-            return {"error": "not a question"}
+            return wire.frame({"error": "not a question"})
         with self._lock:
             open_to = self._expected - self._opened if "open" in question else (
                 self._opened - self.verdicts.keys())
             if name not in open_to:
-                return {"error": f"the running cell has no check '{name}' to answer now"}
+                error = f"the running cell has no check '{name}' to answer now"
+                return wire.frame({"error": error})
             if "open" in question:
                 self._opened.add(name)
         if "open" in question:
             try:
-                cases, forbidden = self.judge.open(name)
+                return self.judge.opened(name)
             except UnknownCheck as error:
-                return {"error": str(error)}
-            return {"cases": cases, "forbidden": forbidden}
+                return wire.frame({"error": str(error)})
         verdict = self._judge(name, question.get("outcomes"))
         with self._lock:
             if name in self._opened:
                 self.verdicts.setdefault(name, verdict)
-        return {}
+        return wire.frame({})
 
     def _judge(self, name, outcomes):
         """The verdict on what the kernel calls outcomes."""

@@ -6,9 +6,11 @@ socket pair. A frame is the length of what follows (4 bytes, big-endian) and JSO
 and the last is ``idle``.
 """
 
+import ast
 import base64
 import builtins
 import getpass
+import inspect
 import os
 import random
 import signal
@@ -22,6 +24,7 @@ from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.ultratb import FrameInfo
 from IPython.paths import get_ipython_dir
@@ -78,7 +81,30 @@ class Compiler(CachingCompiler):
 
     def get_code_name(self, raw_code, code, number):
         """The name of a file that does not exist."""
-        return f"/tmp/ipykernel_{os.getpid()}/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+        name = f"/tmp/ipykernel_{os.getpid()}/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+        inspect.modulesbyfile[name] = ""  # no module's: a traceback would ask each of thousands
+        return name
+
+
+class Syntax(TransformerManager):
+    """IPython's own syntax, looked for only in what is not Python: its search takes ten times as
+    long as a parser does, and nothing that it looks for can begin or end a line of Python.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.known = tuple(self.token_transformers)
+
+    def do_token_transforms(self, lines):
+        """The lines with magics and the like made into calls."""
+        source = "".join(lines)
+        if tuple(self.token_transformers) == self.known and "\\" not in source:  # a parser may warn
+            try:
+                compile(source, "<unknown>", "exec", ast.PyCF_ONLY_AST)
+                return lines
+            except (SyntaxError, ValueError, MemoryError, RecursionError):
+                pass
+        return super().do_token_transforms(lines)
 
 
 class Shell(InteractiveShell):
@@ -87,6 +113,16 @@ class Shell(InteractiveShell):
     displayhook_class = Type(Results)
     display_pub_class = Type(Displays)
     compiler_class = Type(Compiler)
+    shown = None, []  # the last exception and its traceback
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, input_transformer_manager=Syntax(), **kwargs)
+
+    def should_run_async(self, raw_cell, *, transformed_cell=None, **about):
+        """Whether the cell awaits something; one without the words is not compiled to find out."""
+        if transformed_cell and not ("await" in transformed_cell or "async" in transformed_cell):
+            return False
+        return super().should_run_async(raw_cell, transformed_cell=transformed_cell, **about)
 
     def init_environment(self):
         """Tell programs what they may use: colours, no pager, no window."""
@@ -122,7 +158,15 @@ class Shell(InteractiveShell):
         """Nothing: there is no window."""
 
     def _showtraceback(self, etype, evalue, stb):
+        self.shown = evalue, list(stb)
         emit("error", {"ename": etype.__name__, "evalue": str(evalue), "traceback": list(stb)})
+
+    def _format_exception_for_storage(self, exception, *args, **kwargs):
+        """What `%notebook` may write, without making a traceback twice."""
+        shown, lines = self.shown
+        if shown is not exception:
+            return super()._format_exception_for_storage(exception, *args, **kwargs)
+        return {"ename": type(exception).__name__, "evalue": str(exception), "traceback": lines}
 
     def ask_exit(self):
         """End the process, as `exit` ends a kernel."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from autograder import references
+from autograder import references, wire
 from autograder.drivers import drive
 
 LONGEST = 300  # characters of a student's text in a message
@@ -38,6 +38,7 @@ class Judge:
     def __init__(self, seed=0):
         self.seed = seed
         self.cases = functools.lru_cache(maxsize=None)(self._cases)
+        self.opened = functools.lru_cache(maxsize=None)(self._opened)
         self.expected = functools.lru_cache(maxsize=None)(self._expected)
         self.bent = functools.lru_cache(maxsize=None)(self._bent)
 
@@ -49,6 +50,11 @@ class Judge:
     def open(self, name):
         """The cases of a check, (driver, args, kwargs) each, and the operations it forbids."""
         return self.cases(name), references.forbidden(name)
+
+    def _opened(self, name):
+        """What `open` returns, as a frame for a kernel: the same for every student."""
+        cases, forbidden = self.open(name)
+        return wire.frame({"cases": cases, "forbidden": forbidden})
 
     def _cases(self, name):
         _, behaviour = references.find(name)

@@ -19,7 +19,12 @@ DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (
 
 
 def send(connection, value):
-    """Write one tree of tensors, numbers, strings, None, tuples and dictionaries to a socket.
+    """Write one tree to a socket; see `frame`."""
+    connection.sendall(frame(value))
+
+
+def frame(value):
+    """The bytes of one tree of tensors, numbers, strings, None, tuples and dictionaries.
 
     Raises TypeError for anything else, and ValueError for what is too large.
     """
@@ -28,7 +33,7 @@ def send(connection, value):
     body = b"".join(buffers)
     if len(header) > LARGEST_HEADER or len(header) + len(body) > LARGEST:
         raise ValueError(f"more than {LARGEST // 10**6} MB")
-    connection.sendall(struct.pack(">II", len(header), len(body)) + header + body)
+    return struct.pack(">II", len(header), len(body)) + header + body
 
 
 def receive(connection):

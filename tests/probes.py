@@ -505,6 +505,71 @@ signal.setitimer(signal.ITIMER_REAL, 0.05)
 time.sleep(1)
 # %% displayhook
 sys.displayhook(5)
+# %% a warning of the compiler
+x = 1
+x is 1
+# %% an escape that is none
+'\d' + '\w'
+# %% blank lines first
+
+if True:
+    x = [1,
+
+         2]
+x
+# %% indented throughout
+    # a comment
+    y = 3
+    y
+# %% prompts
+In [1]: z = 4
+   ...: z
+# %% prompts of Python
+>>> z = 5
+>>> z
+# %% percent in brackets
+w = [5
+     % 3,
+     "%time x", '''
+%%bash
+!ls
+''']
+w
+# %% magic after Python
+v = 6
+%time v
+v!r
+# %% own token transformer
+from IPython.core.inputtransformer2 import TokenTransformBase
+class Never(TokenTransformBase):
+    @classmethod
+    def find(cls, tokens_by_line):
+        return None
+transformers = get_ipython().input_transformer_manager.token_transformers
+transformers.append(Never); transformers.remove(Never)
+# %% own cleanup
+def shout(lines):
+    return [line.replace('LOUD', 'print("loud")') for line in lines]
+get_ipython().input_transformers_cleanup.append(shout)
+# %% own cleanup at work
+LOUD
+# %% own cleanup removed
+get_ipython().input_transformers_cleanup.remove(shout)
+# %% await in a string
+'await' + 'async'
+# %% what history keeps of an error
+try:
+    e = get_ipython().history_manager.exceptions
+    print(sorted(e[max(e)]), e[max(e)]['ename'], len(e[max(e)]['traceback']) > 1)
+except ValueError as none:
+    print(none)
+# %% source of a class
+import inspect
+class Shown:
+    def method(self):
+        return 1
+print(inspect.getsource(Shown.method), inspect.getmodule(Shown).__name__)
+inspect.getsource(Shown)
 # %% system
 get_ipython().system('echo via system')
 """

@@ -21,6 +21,7 @@ KNOWN = {
     "run a loop": "so asyncio.run works, which Jupyter refuses",
     "the kernel's own object": "there is no Jupyter kernel",
     "modules before anybody imports them": "they are imported before the fork",
+    "a warning of the compiler": "once; ipykernel compiles a cell three times, and warns each time",
     "argv": "Jupyter's are the kernel's own",
 }
 # The course's own notebooks, some up to a heading.

@@ -26,7 +26,7 @@ def call(fn, args, kwargs):
 
 def unchanged(fn, args, kwargs):
     """Call the function; return its result and whether each tensor it was given is as before."""
-    before = copy.deepcopy(args)
+    before = copied(args)
     result = fn(*args, **kwargs)
     same = [torch.equal(a, b) for a, b in zip(args, before, strict=True) if torch.is_tensor(a)]
     return {"result": result, "inputs left unchanged": all(same)}
@@ -120,16 +120,25 @@ def with_all():
 @functools.cache
 def _operators(names):
     """For each of torch's namespaces, the operators to refuse: where, and with what."""
-    places = {name: list(_SHORTCUTS.get(name, ())) for name in names}
-    for full in torch._C._dispatch_get_all_op_names() if names else ():
+    found = collections.defaultdict(list)
+    for name in names:
+        refusal = functools.partial(_forbid, name)
+        for namespace, operator, place in _SHORTCUTS.get(name, ()):
+            found[namespace].append((operator, place, refusal))
+        for namespace, operator, overload in _overloads()[name]:
+            if not _leads_on(f"{namespace}::{operator}", overload):
+                found[namespace].append((operator, _PLACE, refusal))
+    return found
+
+
+@functools.cache
+def _overloads():
+    """All that torch can compute: for each name, (namespace, operator, overload)."""
+    found = collections.defaultdict(list)
+    for full in torch._C._dispatch_get_all_op_names():
         namespace, _, operator = full.partition("::")
         name, _, overload = operator.partition(".")
-        if name in names and not _leads_on(full, overload):
-            places[name].append((namespace, operator, _PLACE))
-    found = collections.defaultdict(list)
-    for name, operators in places.items():
-        for namespace, operator, place in operators:
-            found[namespace].append((operator, place, functools.partial(_forbid, name)))
+        found[name].append((namespace, operator, overload))
     return found
 
 
@@ -150,7 +159,7 @@ def drive(driver, fn, args, kwargs, forbidden=()):
     Returns ``{"value": tree}``, or ``{"error": {"types", "message", "line"}}`` when `fn` raised:
     the exception's class names (most derived first), its text, and the student's line.
     """
-    args, kwargs = copy.deepcopy(args), copy.deepcopy(kwargs)
+    args, kwargs = copied(args), copied(kwargs)
     try:
         with without(forbidden) if forbidden else contextlib.nullcontext():
             result = find(driver)(fn, args, kwargs)
@@ -158,6 +167,17 @@ def drive(driver, fn, args, kwargs, forbidden=()):
     except Exception as error:
         types = [t.__name__ for t in type(error).__mro__ if issubclass(t, Exception)]
         return {"error": {"types": types, "message": str(error), "line": _line(error, fn)}}
+
+
+def copied(value):
+    """A deep copy of inputs: the same tree with its own tensors."""
+    if type(value) is torch.Tensor and not value.requires_grad:
+        return value.clone()
+    if type(value) is tuple:
+        return tuple(copied(v) for v in value)
+    if type(value) is dict:
+        return {k: copied(v) for k, v in value.items()}
+    return copy.deepcopy(value)
 
 
 def plain(value):
