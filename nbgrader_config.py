@@ -51,6 +51,7 @@ c.TrustedExecute.budget = 300  # seconds for one notebook
 # c.TrustedExecute.seed = 1  # the same hidden inputs in each run
 
 # Students read which behaviour a hidden test tests, and marks leave as safe CSV.
+c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "autograder.feedback.ShowBehaviour",
