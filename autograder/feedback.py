@@ -1,6 +1,5 @@
 """What a student sees: a summary, and of each test cell the behaviour it tests, not its source."""
 
-import ast
 import functools
 import html
 import re
@@ -13,10 +12,10 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 
+from autograder import notebooks
 from autograder.findings import mistake_in
 
 STYLE = "<style>.panel-heading ol {columns: 4} td, th {padding: 2px 1.5em 2px 0}</style>"
-CHECK = re.compile(r'check\("[^/"]*/([^/"]*)/[^"]*"')
 
 
 PICTURE = re.compile(r"<img\b(?![^>]*\salt\s*=)", re.IGNORECASE)
@@ -65,12 +64,12 @@ class ShowBehaviour(NbGraderPreprocessor):
         functions = {}
         for cell in nb.cells:
             if cell.cell_type == "code" and is_grade(cell) and not is_solution(cell):
-                found = CHECK.search(cell.source)
+                found = notebooks.checked(cell.source)
                 if found:  # else it is a visible test, without points
-                    functions.setdefault(found[1], []).append(cell)
+                    functions.setdefault(found[0], []).append(cell)
         for cells in functions.values():
             for cell in cells:
-                cell.source = f"# {_docstring(cell.source)}"
+                cell.source = f"# {notebooks.opening(cell.source) or 'A hidden test.'}"
         if functions:
             nb.cells.insert(0, new_markdown_cell(summary(functions), id="summary"))
         return nb, resources
@@ -88,12 +87,3 @@ def summary(functions):
         look = look or ("" if score == points else "the reports below")
         lines.append(f"| `{name}` | {score:g} of {points:g} | {look} |")
     return "\n".join(lines)
-
-
-def _docstring(source):
-    """The sentence that a test cell opens with, on one line."""
-    try:
-        text = ast.get_docstring(ast.parse(source))
-    except SyntaxError:
-        text = None
-    return " ".join((text or "A hidden test.").split())

@@ -200,7 +200,11 @@ class Grading:
         self.journal.sync()
         for student in self.records.save(lines):
             if self.feedback:
-                self.course.api.generate_feedback(self.slug, student, force=True)
+                done = self.course.api.generate_feedback(self.slug, student, force=True)
+                if not done["success"]:
+                    why = (done.get("error") or done.get("log") or "no reason").strip()
+                    raise CourseError(f"{self.slug}: the late penalty of '{student}' is not on "
+                                      f"their page ({why.splitlines()[-1]}); grade again")
         self.journal.save([line["student"] for line in lines])
 
     def _result(self, line, now=True):

@@ -1,17 +1,21 @@
 """Read notebooks.
 
 `read` loads a notebook or raises `NotebookError` with one clear line.
-`grade_cells` and `regions` say what nbgrader will do with it.
+`grade_cells` and `regions` say what nbgrader will do with it, `checked` and `opening` what a test
+cell tests.
 """
 
+import ast
 import copy
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 from nbformat.validator import iter_validate
 
+CHECK = re.compile(r'check\("[^/"]*/([^/"]*)/([^"]*)"')
 MEND = "open it in Jupyter and save it again, or restore it from git"
 
 
@@ -118,3 +122,18 @@ def regions(source, name):
     if lines is not None:
         raise ValueError(f"BEGIN {name} without its END")
     return found
+
+
+def checked(source):
+    """(function, behaviour) that the source of a test cell has checked, or None."""
+    found = CHECK.search(source)
+    return found and found.groups()
+
+
+def opening(source):
+    """The docstring that a test cell opens with, on one line; "" if there is none."""
+    try:
+        text = ast.get_docstring(ast.parse(source))
+    except (SyntaxError, ValueError):
+        text = None
+    return " ".join((text or "").split())

@@ -4,11 +4,10 @@
 `terminal` and `page` show it, and `write` does all of that. Nothing here loads torch.
 """
 
-import ast
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from autograder import notebooks
 from autograder import report_sources as sources
 from autograder.course import CourseError
 from autograder.report_page import page
@@ -16,8 +15,6 @@ from autograder.report_text import terminal
 from autograder.similar import Group, similar
 
 __all__ = ["Question", "Report", "Student", "Test", "page", "report", "terminal", "write"]
-
-CHECK = re.compile(r'check\("[^/"]*/([^/"]*)/([^"]*)"')
 
 
 @dataclass
@@ -148,21 +145,11 @@ def _questions(cells, order):
     questions = {}
     for cell in sorted(cells, key=lambda name: (place.get(name, len(place)), name)):
         points, source = cells[cell]
-        check = CHECK.search(source)
-        function, behaviour = check.groups() if check else (cell, cell)
+        function, behaviour = notebooks.checked(source) or (cell, cell)
         question = questions.setdefault(function, Question(function))
-        question.tests.append(Test(cell, behaviour, _docstring(source), points))
+        question.tests.append(Test(cell, behaviour, notebooks.opening(source), points))
         question.points += points
     return list(questions.values())
-
-
-def _docstring(source):
-    """The sentence that a test cell opens with, or nothing."""
-    try:
-        text = ast.get_docstring(ast.parse(source))
-    except (SyntaxError, ValueError):
-        text = None
-    return " ".join((text or "").split())
 
 
 def _add_ungraded(course, found, lines):

@@ -65,6 +65,7 @@ class Benchmark:
         """Run a row once, and keep what it took."""
         course, found = self.run(name)
         self.rows[name].takes.append(found)
+        say(f"  {' + '.join(tables.number(took.seconds) for took in found)} s each")
         if name.endswith("+"):
             self.rows[name[:-1]].takes.append(found[:1])
         if name == "ours+":
@@ -80,13 +81,13 @@ class Benchmark:
                 self.rows[short].memory = max(one.run.peak for one in took)
         self.bench.remove(course)
 
-    def grow(self, sizes, repeats):
-        """Grade classes of several sizes; return what it took, by size, and once with memory."""
-        takes = {size: ([], []) for size in sizes}
-        for memory in [None] * repeats + [LOOK]:
-            for size in sizes:
+    def grow(self, sizes):
+        """Grade classes of several sizes; return by size what it took, and again with memory."""
+        takes = {}
+        for size in sizes:
+            for memory in (None, LOOK):
                 course, found = self.run("grade2", size, memory)
-                takes[size][memory is not None].append(found[0])
+                takes.setdefault(size, []).append(found[0])
                 self.bench.remove(course)
         return takes
 
@@ -98,7 +99,7 @@ class Benchmark:
 
 
 def measured(base, count, sizes=(), repeats=1, stock=True, only=None):
-    """Measure everything, in courses below the folder `base`; return the Markdown."""
+    """Measure everything, in courses below the folder `base`; yield the Markdown as it is made."""
     whole = measure.counts_everything()
     benchmark = Benchmark(Bench(base, only), count, stock)
     for turn in range(repeats):
@@ -108,16 +109,20 @@ def measured(base, count, sizes=(), repeats=1, stock=True, only=None):
             benchmark.time("stock+")
     for name in benchmark.ours() + ["stock+"] * stock:
         benchmark.weigh(name, min(count, len(mix.CLASS)) if "stock" in name else count)
-    takes = benchmark.grow(sizes, repeats)
     rows, floor = benchmark.rows, benchmark.floor
     each = sum(floor.values()) / len(floor)
-    parts = [f"## {count} {only or 'mixed'} submissions", tables.machine(),
-             tables.ways(rows.values(), each, count), "### By kind of submission",
-             tables.kinds(stock and rows["stock"].takes[0][0], rows["plain1"].takes[0][0], floor)]
+    yield f"## {count} {only or 'mixed'} submissions"
+    yield tables.machine()
+    yield tables.ways(rows.values(), each, count)
+    yield "### By kind of submission"
+    yield tables.kinds(stock and rows["stock"].takes[0][0], rows["plain1"].takes[0][0], floor)
+    takes = benchmark.grow(sizes)
     if takes:
-        parts += ["## Growing classes: `grade --jobs 2`", tables.growth(takes)]
-    parts += ["## Targets", tables.targets(rows, each, takes), *_doubts(benchmark, whole)]
-    return "\n\n".join(parts)
+        yield "## Growing classes: `grade --jobs 2`"
+        yield tables.growth(takes)
+    yield "## Targets"
+    yield tables.targets(rows, each, takes)
+    yield from _doubts(benchmark, whole)
 
 
 def _doubts(benchmark, whole):
@@ -173,7 +178,9 @@ def main(arguments=None):
     os.environ.pop("GRADEBOOK_URL", None)
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as base:
-            print(measured(Path(base), count, sizes, repeats, not options.no_stock, options.only))
+            for part in measured(Path(base), count, sizes, repeats, not options.no_stock,
+                                 options.only):
+                print(f"{part}\n", flush=True)
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 1

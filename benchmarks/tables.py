@@ -144,18 +144,17 @@ def number(seconds):
 
 
 def growth(takes):
-    """The table of growing classes; `takes` has, by size, [what it took] and [with memory]."""
+    """The table of growing classes; `takes` has, by size, what it took, and again with memory."""
     lines, before = [], None
     for size, (timed, watched) in takes.items():
-        row, sizes, [watched] = Row("", [[took] for took in timed]), timed[-1].sizes, watched
+        wall, last = timed.run.wall, timed.pace(-100)
         lines.append([
-            f"{size:,}", number(row.seconds), number(row.cpu),
-            number((row.wall - before[1]) / (size - before[0])) if before else "",
-            number(row.middle(lambda took: took.pace(-100)[0])),
-            number(row.middle(lambda took: took.pace(-100)[1])), f"{row.wall:.1f}",
+            f"{size:,}", number(timed.seconds), number(timed.cpu),
+            number((wall - before[1]) / (size - before[0])) if before else "",
+            number(last[0]), number(last[1]), f"{wall:.1f}",
             f"{watched.run.peak / MB:,.0f}", f"{level(watched) / MB:,.0f}",
-            f"{sizes['.jsonl'] / 1e3:,.0f}", f"{sizes['.db'] / 1e3:,.0f}"])
-        before = size, row.wall
+            f"{timed.sizes['.jsonl'] / 1e3:,.0f}", f"{timed.sizes['.db'] / 1e3:,.0f}"])
+        before = size, wall
     return table(["submissions", "s each", "CPU s each", "s each more than above",
                   "last hundred: s each", "last hundred: CPU s each", "whole: s", "peak MB",
                   "median MB", "journal kB", "gradebook kB"], lines)
@@ -189,8 +188,7 @@ def targets(rows, floor, takes):
             judge(f"CPU of {rows[name].name} to the floor", FLOOR, rows[name].cpu / floor,
                   least=False)
     if len(takes) > 1:
-        (small, (few, [low])), *_, (large, (many, [high])) = takes.items()
-        few, many = (Row("", [[took] for took in timed]) for timed in (few, many))
+        (small, (few, low)), *_, (large, (many, high)) = takes.items()
         size = f"{large:,} submissions to {small:,}"
         judge(f"peak memory of {size}", FLAT, high.run.peak / low.run.peak, least=False)
         judge(f"seconds of each of {size}", FLAT, many.seconds / few.seconds, least=False)
