@@ -18,7 +18,8 @@ FIELDS = {"questions": QUESTION | {"choices", "number", "unit", "answer", "try",
           "claims": CLAIM | {"proof", "try", "gives"}}
 NEEDED = {"questions": QUESTION, "claims": CLAIM}
 KINDS = ("choices", "number", "answer")
-TOKEN = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w)|\bTrue\b|\bFalse\b")
+TOKEN = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w|\.\d)"
+                   r"|\bTrue\b|\bFalse\b")
 
 
 class Problem(NamedTuple):
@@ -68,6 +69,12 @@ def read(path, kind, book):
     return found, left_out, problems
 
 
+def pages(kind, book):
+    """The names that the `page` of an entry may have."""
+    notebooks = sorted(path.stem for path in Path(book).glob("*.ipynb"))
+    return notebooks + [ELSEWHERE] * (kind == "claims")
+
+
 def _checked(entry, kind, book, seen):
     """Return an entry with its proofs completed; ValueError says what is wrong with it."""
     if not isinstance(entry, dict):
@@ -81,9 +88,9 @@ def _checked(entry, kind, book, seen):
     if entry["id"] in seen:
         raise ValueError("another entry has this id")
     seen.add(entry["id"])
-    pages = sorted(path.stem for path in book.glob("*.ipynb"))
-    if entry["page"] not in pages + [ELSEWHERE] * (kind == "claims"):
-        raise ValueError(f"`page` is {entry['page']!r}: use {' or '.join(pages)}")
+    known = pages(kind, book)
+    if entry["page"] not in known:
+        raise ValueError(f"`page` is {entry['page']!r}: use {' or '.join(known)}")
     if ("try" in entry) != ("gives" in entry):
         raise ValueError("`try` and `gives` belong together")
     if not entry.get("proof") and "try" not in entry:
@@ -116,6 +123,9 @@ def _check_answer(entry):
     for number, choice in enumerate(choices, 1):
         if bool(choice.get("right")) == bool(choice.get("why")):
             raise ValueError(f"choice {number} needs either `right: true` or a `why`")
+        if not re.search(r"\w", re.sub(r"\$[^$]*\$", "", str(choice["text"]))):
+            raise ValueError(f"choice {number} is a formula alone, which has no name to read out: "
+                             "give it a word")
 
 
 def _proof(proof, entry, book):

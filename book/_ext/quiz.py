@@ -38,9 +38,11 @@ class Entries(SphinxDirective):
         found, left_out, problems = entries.read(path, self.kind, book)
         chapter = self.options.get("chapter")
         chosen = [entry for entry in found if chapter in (None, entry["page"])]
+        known = entries.pages(self.kind, book)
+        if chapter is not None and chapter not in known:
+            return self.refuse(f"there is no chapter {chapter!r}: use {' or '.join(known)}")
         if not chosen and not problems:
-            pages = sorted({entry["page"] for entry in found})
-            return self.refuse(f"nothing on {chapter!r}: use {' or '.join(pages)}")
+            return self.refuse(f"{path.name} holds nothing on {chapter!r}")
         for entry in chosen:
             for proof in entry["proof"]:
                 self.env.note_dependency(str(book / f"{proof['page']}.ipynb"))
@@ -117,8 +119,10 @@ class Quiz(Entries):
                             html("output", class_="said", aria_live="polite"),
                             class_="check", hidden="")]
         given = entry.get("number")
-        form = html("form", html("fieldset", legend, *fields),
-                    data_number=None if given is None else str(given), autocomplete="off")
+        form = html("fieldset", legend, *fields)
+        if fields:
+            form = html("form", form, autocomplete="off",
+                        data_number=None if given is None else str(given))
         details = html("details", html("summary", nodes.Text("Answer")), *answer,
                        *self.blocks(entry["explanation"]), self.evidence(entry, book))
         return html("div", form, details, class_="quiz-question", id=name)

@@ -33,10 +33,10 @@
   for (const question of document.querySelectorAll(".quiz-question")) {
     const form = question.querySelector("form");
     const details = question.querySelector("details");
-    const check = form.querySelector(".check");
-    if (!check) {
-      continue;
+    if (!form) {
+      continue;  // an open question
     }
+    const check = form.querySelector(".check");
     const said = check.querySelector("output");
     check.hidden = false;
     check.querySelector("button").disabled = false;  // disabled, it kept the form from being sent
