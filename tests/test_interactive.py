@@ -677,10 +677,11 @@ def test_scripts_are_loaded_once_and_only_where_needed(book):
                               (book / f"{name}.html").read_text(encoding="utf-8"))
              for name in ("page", "twice", "plain")}
     assert [name for _, name in found["page"]] == [
-        "common", "common.controls", "layers.sums", "layers",
+        "common", "common.controls", "common.drawing", "layers.sums", "layers",
         "tracer.data", "tracer.sums", "tracer.zones", "tracer"]
     assert [name for _, name in found["twice"]] == [
-        "common", "common.controls", "tracer.data", "tracer.sums", "tracer.zones", "tracer"]
+        "common", "common.controls", "common.drawing", "tracer.data", "tracer.sums",
+        "tracer.zones", "tracer"]
     assert found["plain"] == []
     assert {attributes.strip() for attributes, _ in found["page"]} == {'defer="defer"'}
 

@@ -341,5 +341,5 @@ def test_scripts_are_loaded_once_and_only_where_needed(book):
                               (book / f"{name}.html").read_text(encoding="utf-8"))
              for name in ("page", "plain")}
     assert found == {"plain": [], "page": [
-        "common", "common.controls", "schedule.sums", "schedule.view", "schedule",
+        "common", "common.controls", "common.drawing", "schedule.sums", "schedule.view", "schedule",
         "valley.sums", "valley.view", "valley"]}
