@@ -14,7 +14,7 @@ from typing import NamedTuple
 from autograder.notebooks import grade_cells, read, regions
 
 IMPORTS = sys.stdlib_module_names | {"matplotlib", "numpy", "strokes", "torch", "torchvision"}
-LINES, MEDIAN, COLUMNS, ROW, WORDS, OUTPUT = 25, 6, 79, 2, 120, 200_000
+LINES, MEDIAN, COLUMNS, ROW, WORDS, OUTPUT = 25, 6, 79, 2, 120, 350_000
 FORBIDDEN = re.compile(r"\b(?:simply|obvious(?:ly)?|it is easy to see|clearly|trivial(?:ly)?"
                        r"|just)\b", re.IGNORECASE)
 ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:content|etc|home|mnt|opt|root|tmp|usr|Users|var|work)/"
