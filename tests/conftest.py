@@ -60,23 +60,39 @@ def browser():
         chromium.close()
 
 
-# For files that test figures: each has a fixture `book`, the folder of built pages with figures.
+# For files that test figures; such a file names its page as PAGE, by default the first.
+
+
+@pytest.fixture(scope="session")
+def figures_source(tmp_path_factory):
+    """The sources of a small book with all figures."""
+    from figures import write_book
+
+    return write_book(tmp_path_factory.mktemp("figures") / "source")
+
+
+@pytest.fixture(scope="session")
+def book(figures_source):
+    """The folder of its built pages."""
+    made = build_book(figures_source, figures_source.parent / "out")
+    assert made.returncode == 0, made.output[-3000:]
+    return made.html / "book"
 
 
 @pytest.fixture
-def visit(browser, book):
+def visit(browser, book, request):
     """Open pages of the book from disk; afterwards they must have reported no error."""
     from figures import opener
 
-    yield from opener(browser, book)
+    yield from opener(browser, book, getattr(request.module, "PAGE", "fields"))
 
 
 @pytest.fixture(scope="module")
-def shared(browser, book):
-    """One page with the figures, for the tests that do not need a fresh one."""
+def shared(browser, book, request):
+    """The page of a file, for the tests that do not need a fresh one."""
     from figures import opener
 
-    pages = opener(browser, book)
+    pages = opener(browser, book, getattr(request.module, "PAGE", "fields"))
     yield next(pages)()
     next(pages, None)
 

@@ -2,28 +2,16 @@
 
 import math
 import random
+import re
 
 import pytest
 import torch
-from figures import live, pick, root, slide, values, write_book
-from site_helpers import build_book
+from figures import FOLDER, live, near, pick, root, slide, values
 from torch.optim import lr_scheduler
 
-PAGES = {
-    "page": "# A page\n\n```{interactive} schedule\n:alt: A designer of schedules.\n```\n",
-    "plain": "# No figure\n\nA book of one page cannot be built.\n",
-}
+PAGE = "cycle"
 START = {"steps": 100, "peak": 1, "pct": 30, "div": 25, "final": 10000, "shape": "cos",
          "phases": 2, "base": 85, "top": 95, "scale": "linear", "at": None}
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """The folder of the built pages."""
-    source = write_book(tmp_path_factory.mktemp("schedule") / "source", PAGES)
-    built = build_book(source, source.parent / "out")
-    assert built.returncode == 0, built.output[-3000:]
-    return built.html / "book"
 
 
 # What PyTorch does
@@ -60,16 +48,11 @@ def by_torch(**change):
     return record(*make(state), state["steps"])
 
 
-def doubles(*lists):
-    """Lists as tensors, which compare faster."""
-    return [torch.tensor(numbers, dtype=torch.float64) for numbers in lists]
-
-
 def close(found, right, rel=1e-11):
     """Two sets of curves are the same."""
     assert set(found) == set(right)
     for name, curve in right.items():
-        torch.testing.assert_close(*doubles(found[name], curve), rtol=rel, atol=1e-18)
+        near(found[name], torch.tensor(curve, dtype=torch.float64), rel, 1e-18)
 
 
 SETTINGS = [
@@ -300,3 +283,18 @@ def test_the_call_is_copied(visit):
     button.click()
     assert tab.evaluate("String(getSelection())").strip() == root(
         tab, "schedule").locator("code").inner_text()
+
+
+def test_the_example_is_true():
+    """Its numbers are PyTorch's, and its call runs."""
+    text = (FOLDER / "schedule.example.txt").read_text(encoding="utf-8")
+    rows = {name: values(line) for name, line in re.findall(
+        r"^(first|highest|last) +(.*)$", text, re.MULTILINE)}
+    optimizer = make(START)[0]
+    names = {"optimizer": optimizer, "torch": torch}
+    exec(text[text.index("scheduler ="):], names)
+    right = record(optimizer, names["scheduler"], 100)
+    close(right, by_torch())
+    for row, step in zip(rows.values(), (0, 29, 99), strict=True):
+        assert [row[0], *row[-3:]] == pytest.approx(
+            [step, *(curve[step] for curve in right.values())], rel=1e-5)

@@ -1,7 +1,4 @@
-"""The figure `valley`, driven in Chromium and compared with the recurrence in Python.
-
-And what `valley` and `schedule` do on one page: address, reset, readers.
-"""
+"""The figure `valley`, driven in Chromium and compared with the recurrence in Python."""
 
 import functools
 import math
@@ -9,38 +6,11 @@ import re
 
 import pytest
 import torch
-from figures import (
-    FOLDER,
-    hash_of,
-    live,
-    pick,
-    root,
-    slide,
-    values,
-    words_without_scripts,
-    write_book,
-)
-from site_helpers import build_book
-from test_browser import THEMES, settle, violations
-from test_interactive_schedule import START, by_torch, check_readings, close, doubles, make, record
+from figures import FOLDER, live, near, root, slide, values
+from test_interactive_schedule import by_torch
 
-ALT = {"valley": "A ball takes steps in a valley.", "schedule": "A designer of schedules."}
-PAGES = {
-    "page": "# A page\n" + "".join(
-        f"\n## Figure {name}\n\n```{{interactive}} {name}\n:alt: {alt}\nA caption.\n```\n"
-        for name, alt in ALT.items()),
-    "plain": "# No figure\n\nOnly words.\n",
-}
+PAGE = "cycle"
 LIMIT = {0: 2, 9: 3.8}
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """The folder of a small book: a page with both figures, and one with none."""
-    source = write_book(tmp_path_factory.mktemp("valley") / "source", PAGES)
-    built = build_book(source, source.parent / "out")
-    assert built.returncode == 0, built.output[-3000:]
-    return built.html / "book"
 
 
 # What the recurrence does
@@ -80,10 +50,10 @@ def test_the_ball_follows_the_recurrence(tab, plan):
     walks = tab.evaluate("all => all.map((s) => byhand.valley.walk(s))", states)
     for state, walk in zip(states, walks, strict=True):
         rates = rates_of(state["rate"], plan)
-        torch.testing.assert_close(*doubles(walk["rates"], rates), rtol=1e-12, atol=0)
+        near(walk["rates"], torch.tensor(rates, dtype=torch.float64), 1e-12, 0)
         places = places_of(rates, state["curvature"], state["momentum"])
         scale = max(map(abs, places))
-        torch.testing.assert_close(*doubles(walk["places"], places), rtol=1e-7, atol=1e-13 * scale)
+        near(walk["places"], torch.tensor(places, dtype=torch.float64), 1e-7, 1e-13 * scale)
 
 
 def test_a_constant_rate_is_judged_as_a_long_walk_shows(tab):
@@ -215,131 +185,10 @@ def test_the_ball_is_moved_by_mouse(tab):
     assert values(live(tab, "valley"))[-1] == pytest.approx(walk[-1], rel=5.1e-3)
 
 
-# Both: address, reset, readers
-
-BOTH = ("schedule:steps=60,peak=0.3,pct=33,div=8,final=500,shape=linear,phases=3,base=80,top=98,"
-        "scale=log,at=17;valley:rate=320,plan=1cycle,m=0.9,lambda=4,n=7")
-
-
-def shown(tab):
-    """All that a reader sees of both figures."""
-    return [(root(tab, name).inner_text(), root(tab, name).locator("svg.stage g").evaluate_all(
-        "all => all.map((g) => g.innerHTML.replace(/byhand-[a-z0-9-]+/g, ''))"),
-        root(tab, name).locator("input").evaluate_all(
-            "all => all.map((i) => i.type === 'radio' ? i.checked : i.value)")) for name in ALT]
-
-
-def test_the_address_holds_the_settings(tab, visit):
-    """What both figures show survives in the address; a copy of it shows the same."""
-    assert hash_of(tab) == ""
-    figure = root(tab, "schedule")
-    for label, value in (("total_steps", 60), ("div_factor", 8), ("final_div_factor", 500)):
-        figure.get_by_label(label, exact=True).fill(str(value))
-    for label, value in (("max_lr", 7), ("pct_start", 33), ("base_momentum", 80),
-                         ("max_momentum", 98), ("Chosen step", 17)):
-        figure.get_by_label(label, exact=True).fill(str(value))
-    for name in ("linear", "3", "logarithmic"):
-        figure.get_by_role("radio", name=name, exact=True).first.check()
-    root(tab, "valley").get_by_label("Highest rate").fill("320")
-    root(tab, "valley").get_by_label("Steps shown").fill("7")
-    for name in ("1cycle", "0.9", "4"):
-        pick(tab, "valley", name)
-    assert hash_of(tab) == BOTH
-    other = visit(hash="#" + BOTH)
-    assert shown(other) == shown(tab)
-    links = [root(other, name).get_by_text("Link to this view").get_attribute("href")
-             for name in ("schedule", "valley")]
-    assert links == [f"#{part}" for part in BOTH.split(";")]
-
-
-def test_reset_leads_back(tab):
-    """Reset shows the first state again, and takes that figure out of the address."""
-    before = shown(tab)
-    tab.evaluate("hash => { location.hash = hash; }", BOTH)
-    tab.wait_for_function("document.querySelector('[data-key=valley] .live')"
-                          ".textContent.startsWith('After 7 steps')")
-    assert all(a != b for a, b in zip(shown(tab), before, strict=True))
-    root(tab, "schedule").get_by_role("button", name="Reset").click()
-    assert hash_of(tab).startswith("valley:")
-    root(tab, "valley").get_by_role("button", name="Reset").click()
-    assert hash_of(tab) == "" and shown(tab) == before
-
-
-def test_a_broken_address_shows_what_it_can(visit, tab):
-    """Values out of range count for nothing; a step beyond the end is the last one."""
-    other = visit(hash="#schedule:steps=0,peak=0.02,pct=99,div=x,final=-1,shape=sin,phases=4,"
-                  "base=,top=100,scale=log2,at=-1;valley:rate=52,plan=cos,m=9,lambda=3,n=41")
-    assert shown(other) == shown(tab)
-    tab.evaluate("location.hash = '#schedule:steps=20,base=90,top=80,at=500'")
-    tab.wait_for_function("document.querySelector('[data-key=schedule] code')"
-                          ".textContent.includes('total_steps=20')")
-    check_readings(tab, by_torch(steps=20, base=80, top=80), 19)
-
-
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", [1440, 375])
-def test_a_figure_in_use_is_accessible_and_fits(visit, theme, width):
-    """Axe finds nothing in either theme, with problems shown too; nothing sticks out sideways."""
-    tab = visit(width=width, color_scheme=theme, hash="#" + BOTH.replace("div=8", "div=999"))
-
-    def fits():
-        assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
-        for box in tab.locator(".interactive-body").all():
-            assert box.evaluate("""e => {
-                const edge = e.getBoundingClientRect().right;
-                return [...e.querySelectorAll("*:not(g, g *)")]
-                    .filter((c) => c.getBoundingClientRect().right > edge).map((c) => c.outerHTML);
-            }""") == []
-        assert tab.locator(".plot text").evaluate_all("""all => all.filter((text) => {
-            const [frame, box] = [text.ownerSVGElement, text].map((e) => e.getBoundingClientRect());
-            return box.right > frame.right + 1 || box.left < frame.left - 1;
-        }).map((text) => text.textContent)""") == []
-
-    settle(tab)
-    fits()
-    figure = root(tab, "schedule")
-    figure.get_by_label("total_steps").fill("10")
-    figure.get_by_label("pct_start").fill("10")
-    figure.get_by_label("div_factor", exact=True).fill("")
-    assert figure.locator(".problem:visible").count() == 2
-    fits()
-    assert tab.evaluate("document.documentElement.dataset.theme") == theme
-    seen = list(tab.errors)
-    assert violations(tab) == []
-    tab.errors[:] = seen  # axe asks for style sheets at wrong addresses
-    tab.outside.clear()
-
-
-def test_without_scripts_there_are_words(visit):
-    """The alternative text and a worked example stand in for each figure."""
-    words_without_scripts(visit, ALT)
-
-
-def test_examples_are_true():
-    """Their numbers are PyTorch's and the recurrence's, and their call runs."""
-    text = (FOLDER / "schedule.example.txt").read_text(encoding="utf-8")
-    rows = {name: values(line) for name, line in re.findall(
-        r"^(first|highest|last) +(.*)$", text, re.MULTILINE)}
-    optimizer = make(START)[0]
-    names = {"optimizer": optimizer, "torch": torch}
-    exec(text[text.index("scheduler ="):], names)
-    right = record(optimizer, names["scheduler"], 100)
-    close(right, by_torch())
-    for row, step in zip(rows.values(), (0, 29, 99), strict=True):
-        assert [row[0], *row[-3:]] == pytest.approx(
-            [step, *(curve[step] for curve in right.values())], rel=1e-5)
+def test_the_example_is_true():
+    """Its numbers are the recurrence's."""
     text = (FOLDER / "valley.example.txt").read_text(encoding="utf-8")
     rows = [values(line) for line in re.findall(r"^\d.* {3}[a-z].*$", text, re.MULTILINE)]
     assert len(rows) == 5
     for rate, factor, *walk in rows:
         assert factor == 1 - rate and walk == places_of([rate] * 4, 1, 0)
-
-
-def test_scripts_are_loaded_once_and_only_where_needed(book):
-    """Each script once and in an order that works; none on a page without figures."""
-    found = {name: re.findall(r'src="[./]*_static/interactive/([\w.-]+)\.js',
-                              (book / f"{name}.html").read_text(encoding="utf-8"))
-             for name in ("page", "plain")}
-    assert found == {"plain": [], "page": [
-        "common", "common.controls", "schedule.sums", "schedule.view", "schedule",
-        "valley.sums", "valley.view", "valley"]}

@@ -96,12 +96,14 @@ def number(value, places):
     """A whole number as a decimal: number(-270475, 5) is "−2.70475"."""
     value = int(value)
     digits = f"{abs(value):0{places + 1}d}"
-    return "−" * (value < 0) + f"{digits[:-places]}.{digits[-places:]}"
+    cut = len(digits) - places
+    return "−" * (value < 0) + digits[:cut] + "." * (places > 0) + digits[cut:]
 
 
-def products(window, kernel, places):
+def products(window, kernel, places, weight_places=2):
     """Three lines of three products each; window and kernel are (3, 3), kernel in hundredths."""
-    return ["   ".join(f"{number(v, places)} × {number(w, 2)}" for v, w in zip(*rows, strict=True))
+    return ["   ".join(f"{number(v, places)} × {number(w, weight_places)}"
+                       for v, w in zip(*rows, strict=True))
             for rows in zip(window.tolist(), kernel, strict=True)]
 
 

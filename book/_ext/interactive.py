@@ -34,10 +34,11 @@ def figures():
 
 
 def scripts(names):
-    """What figures of these names load, each script once: the common one, parts, and their own."""
+    """What figures of these names load, each script once: the common ones, parts, their own."""
     parts = [path.name for name in sorted(names)
              for path in (*sorted(FOLDER.glob(f"{name}.*.js")), FOLDER / f"{name}.js")]
-    return ["common.js", "common.controls.js", *parts] if names else []
+    common = [path.name for path in sorted(FOLDER.glob("common.*.js"))]
+    return ["common.js", *common, *parts] if names else []
 
 
 def example(name):

@@ -3,7 +3,7 @@
 Object.assign(byhand, (() => {
   "use strict";
 
-  const { html, put, id, whole } = byhand;
+  const { html, put, id, whole, minus } = byhand;
 
   // Controls. Each returns its element and `set`, which shows a value without calling `change`.
 
@@ -53,7 +53,8 @@ Object.assign(byhand, (() => {
     let shown = "";
     const judge = (value) => {
       put(input, { "aria-invalid": String(value === null) });
-      complain(value === null ? `${label}: enter a whole number from ${min} to ${max}.` : "");
+      complain(value === null
+        ? `${label}: enter a whole number from ${minus(min)} to ${max}.` : "");
     };
     input.addEventListener("input", () => {
       const value = whole(input.value, min, max);

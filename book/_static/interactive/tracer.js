@@ -2,15 +2,12 @@
 (() => {
   "use strict";
 
-  const { html, svg, put, decimal, whole } = byhand;
-  const { compute, windowOf, terms, total, region, box, layout, around, hull } = byhand.tracer;
+  const { html, svg, put, decimal, whole, box, around, outline, beam, words, place } = byhand;
+  const { compute, windowOf, terms, total, region, layout } = byhand.tracer;
   const data = byhand.data.tracer;
   const PLACES = { pixel: 1, weight: 2, conv1: 3 };
   const NAMES = ["A", "B"];
   const range = (n) => Array.from({ length: n }, (_, i) => i);
-
-  const outline = (name, shape) => svg("rect", { class: name, ...shape });
-  const beam = (name, a, b) => svg("polygon", { class: name, points: hull(a, b) });
 
   // Cover a map but for one box.
   function veil(map, { x, y, width, height }) {
@@ -41,60 +38,11 @@
     }));
 
   const highest = (values) => Math.max(...values.flat(Infinity), 1);
-  const words = ([low, high]) => (low === high ? `${low}` : `${low} to ${high}`);
-  const place = (row, column) => `row ${row}, column ${column}`;
 
-  // The 7 x 7 cells that a reader chooses among.
-  function outputs(choose) {
-    const cells = range(7).map(() => range(7).map(() =>
-      svg("g", { class: "cell" }, svg("rect", {}), svg("text", {}))));
-    const element = svg("g", { role: "grid", class: "conv2", "aria-label": "conv2" },
-      ...cells.map((row) => svg("g", { role: "row" }, ...row)));
-    const control = byhand.grid(cells, choose);
-    const update = (map, values, row, column) => {
-      const top = highest(values);
-      cells.forEach((line, r) => line.forEach((cell, c) => {
-        const [rect, text] = cell.children;
-        const { x, y, width, height } = around(map, [r, r], [c, c]);
-        const shown = decimal(Math.round(values[r][c] / 1000), 2);
-        put(rect, { x, y, width, height, "fill-opacity": (0.6 * values[r][c] / top).toFixed(3) });
-        put(text, { x: x + width / 2, y: y + height / 2, "font-size": width > 32 ? 13 : 11 });
-        text.textContent = values[r][c] ? shown : "0";
-        cell.setAttribute("aria-label", `${place(r, c)}: ${shown}`);
-      }));
-      control.select(row, column);
-    };
-    return { element, update };
-  }
-
-  // Nine products as a table of three rows; with `choose`, a grid whose cells can be chosen.
-  function table(kind, places, choose) {
-    const caption = html("caption");
-    const cells = range(3).map(() => range(3).map(() => html("td", {},
-      html("span", { class: "value" }), html("span", { class: "weight" }),
-      html("span", { class: "product" }))));
-    const element = html("table", { class: `products ${kind}`, role: choose ? "grid" : null },
-      caption, html("tbody", {}, ...cells.map((row) => html("tr", {}, ...row))));
-    const control = choose && byhand.grid(cells, choose);
-    const update = (title, nine, top, at) => {
-      caption.textContent = title;
-      cells.flat().forEach((cell, t) => {
-        const { value, weight, product, padding: outside } = nine[t];
-        const [valueNode, weightNode, productNode] = cell.children;
-        cell.classList.toggle("padded", outside);
-        cell.classList.toggle("zero", product === 0);
-        cell.classList.toggle("here", Boolean(at) && at[0] * 3 + at[1] === t);
-        cell.style.setProperty("--tint", `${Math.round(50 * Math.min(value / top, 1))}%`);
-        valueNode.textContent = outside ? "0" : decimal(value, places);
-        weightNode.textContent = `× ${decimal(weight, PLACES.weight)}`;
-        productNode.textContent = decimal(product, places + PLACES.weight);
-      });
-      if (at) control.select(...at);
-      else if (control) control.clear();
-    };
-    if (control) control.select(1, 1);
-    return { element, update };
-  }
+  // How the figure prints the nine products of a window: its values have so many places.
+  const format = (places) => ({ value, weight, product, padding: outside }) => [
+    outside ? "0" : decimal(value, places), `× ${decimal(weight, PLACES.weight)}`,
+    decimal(product, places + PLACES.weight)];
 
   const afterReLU = (value, places) => (value > 0
     ? `ReLU keeps it: ${decimal(value, places)}.` : "ReLU makes it 0.");
@@ -112,13 +60,16 @@
     const paint = byhand.hatch(drawing);
     const behind = svg("g", { "aria-hidden": true });
     const front = svg("g", { "aria-hidden": true, class: "front" });
-    const grid = outputs((r, c) => set({ r, c }));
+    const grid = byhand.choices({
+      rows: 7, columns: 7, name: "conv2", className: "conv2", choose: (r, c) => set({ r, c }),
+    });
     drawing.append(behind, grid.element, front);
     const stage = html("div", { class: "stage-box" }, drawing);
 
-    const maps = NAMES.map((_, map) => table("from-conv1", PLACES.conv1,
-      (i, j) => set({ map, i, j })));
-    const pixels = table("from-input", PLACES.pixel);
+    const maps = NAMES.map((_, map) => byhand.products({
+      kind: "from-conv1", format: format(PLACES.conv1), choose: (i, j) => set({ map, i, j }),
+    }));
+    const pixels = byhand.products({ kind: "from-input", format: format(PLACES.pixel) });
     const [outTitle, outSum, inTitle, inSum] = range(4).map(() => html("p"));
     outTitle.className = inTitle.className = "title";
     outSum.className = inSum.className = "sum";
@@ -164,7 +115,12 @@
         label("input, 28 × 28", at.input), label("conv2, 7 × 7", { ...at.conv2, cell: 2 }),
         ...at.maps.map((m, k) => label(
           at.wide ? `conv1, map ${NAMES[k]}, 14 × 14` : `${NAMES[k]}, 14 × 14`, m)));
-      grid.update(at.conv2, conv2.map, r, c);
+      const strongest = highest(conv2.map);
+      grid.update(at.conv2, [r, c], (y, x) => {
+        const value = conv2.map[y][x];
+        const text = decimal(Math.round(value / 1000), 2);
+        return { label: text, short: value ? text : "0", strength: 0.6 * value / strongest };
+      });
       workings({ digit, r, c, map, i, j, row, column, outside });
     };
 

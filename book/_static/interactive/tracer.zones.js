@@ -1,8 +1,7 @@
-// Where the maps of the figure `tracer` stand, and the outlines between them; all in pixels.
+// Where the maps of the figure `tracer` stand, in pixels.
 Object.assign(byhand.tracer, (() => {
   "use strict";
 
-  const box = (x, y, width, height) => ({ x, y, width, height });
   const LABEL = 22; // pixels above a map
 
   // Where everything stands for a width: maps as {x, y, cell, side}; wide is one row.
@@ -26,22 +25,5 @@ Object.assign(byhand.tracer, (() => {
     };
   }
 
-  const around = (map, [top, bottom], [left, right]) => box(
-    map.x + left * map.cell, map.y + top * map.cell,
-    (right - left + 1) * map.cell, (bottom - top + 1) * map.cell);
-
-  // The outline around two boxes: the beam from one to the other.
-  function hull(a, b) {
-    const points = [a, b].flatMap(({ x, y, width, height }) =>
-      [[x, y], [x + width, y], [x, y + height], [x + width, y + height]])
-      .sort((p, q) => p[0] - q[0] || p[1] - q[1]);
-    const turn = (o, p, q) => (p[0] - o[0]) * (q[1] - o[1]) - (p[1] - o[1]) * (q[0] - o[0]);
-    const half = (list) => list.reduce((chain, point) => {
-      while (chain.length > 1 && turn(chain.at(-2), chain.at(-1), point) <= 0) chain.pop();
-      return [...chain, point];
-    }, []).slice(0, -1);
-    return [...half(points), ...half([...points].reverse())].map((p) => p.join()).join(" ");
-  }
-
-  return { box, layout, around, hull };
+  return { layout };
 })());
