@@ -229,7 +229,7 @@ def test_no_source_is_published(site):
     """The site carries no copy of the notebooks and texts that it was built from."""
     assert not (site / "_sources").exists()
     assert not [p for p in site.rglob("*") if p.suffix in {".ipynb", ".md", ".py", ".bib"}
-                and "_static" not in p.parts]
+                and not {"_static", "exercises"} & set(p.relative_to(site).parts)]
 
 
 # What each page says of itself, what it links to and what it weighs
@@ -299,16 +299,6 @@ def test_nothing_is_loaded_from_elsewhere(pages):
         loaded += [link["href"] for link in page.all("link")
                    if link.get("rel") not in ("canonical", "next", "prev", "search", "index")]
         assert [a for a in loaded if urlsplit(a).netloc] == [], name
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_colab_opens_a_notebook_that_exists(pages, name):
-    """A notebook's page has one Colab button, for a file of the repository; others have none."""
-    colab = [a["href"] for a in pages[name].all("a") if "colab" in a.get("href", "")]
-    repository = CONFIG["repository"]["url"].removeprefix("https://github.com/")
-    start = f"https://colab.research.google.com/github/{repository}/blob/main/"
-    is_notebook = (ROOT / f"{name}.ipynb").is_file()
-    assert [url.removeprefix(start) for url in colab] == [f"{name}.ipynb"] * is_notebook
 
 
 @pytest.mark.parametrize("name", PAGES)
