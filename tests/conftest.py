@@ -3,10 +3,13 @@
 import functools
 import http.server
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
-from site_helpers import PREFIX, ROOT, build_book, find_chromium, without_chromium
+from site_helpers import PREFIX, ROOT, build_book, publish, without_chromium
+
+from publish.chromium import find_chromium
 
 # The same examples in each run, however slow the machine is.
 settings.register_profile("course", derandomize=True, deadline=None, suppress_health_check=[
@@ -44,6 +47,18 @@ def address(site, tmp_path_factory):
     yield f"http://127.0.0.1:{server.server_port}{PREFIX}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def made(site, tmp_path_factory):
+    """The PDF and the zip, as the command makes them of the built site."""
+    if find_chromium() is None:
+        without_chromium()
+    folder = tmp_path_factory.mktemp("kept")
+    run = publish("--site", site, "--to", folder)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return SimpleNamespace(pdf=folder / "convnets-by-hand.pdf", zip=folder / "convnets-by-hand.zip",
+                           says=run.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+
+from publish.chromium import HOW_TO_GET_IT
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,15 +37,15 @@ def build_book(source, out):
                            html=out / "_build" / "html")
 
 
-def find_chromium(environment=os.environ, which=shutil.which):
-    """The path of an installed Chromium, or None; CHROMIUM names one that is elsewhere."""
-    names = [environment.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    return next((path for name in names if name and (path := which(name))), None)
+def publish(*arguments, **environment):
+    """Run the command; returns returncode, stdout and stderr."""
+    return subprocess.run([sys.executable, "-m", "publish", *map(str, arguments)], cwd=ROOT,
+                          env=os.environ | environment, capture_output=True, text=True,
+                          check=False, timeout=600)
 
 
 def without_chromium(environment=os.environ):
     """Skip the calling test with the reason; on a CI server, where CI is set, fail it."""
-    reason = "needs Chromium: apt-get install chromium, or set CHROMIUM to its path"
     if environment.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+        pytest.fail(HOW_TO_GET_IT)
+    pytest.skip(HOW_TO_GET_IT)

@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from site_helpers import content_pages, find_chromium, without_chromium
+from site_helpers import content_pages, without_chromium
+
+from publish.chromium import find_chromium
 
 PAGES = [*content_pages(), "search", "genindex", "404"]
 THEMES = ["light", "dark"]
