@@ -128,7 +128,7 @@ def searching(browser, address):
 def test_the_glossary_can_be_searched(searching, site):
     """Each English word leads to its own entry; each Chinese name, in both scripts, to the page."""
     glossary = head(site / "book" / "glossary.html")[1].select_one("dl.glossary")
-    english = {term.get_text().removesuffix("#").strip(): term["id"]
+    english = {term.get_text().removesuffix("#").strip().replace("\xa0", " "): term["id"]
                for term in glossary.find_all("dt")}
     found = searching.evaluate(FIND, list(english))
     lost = [word for word, places in zip(english, found, strict=True)
