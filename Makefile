@@ -15,10 +15,10 @@ course: .venv/ready
 	python -m autograder grade
 	@echo "book: $(CURDIR)/_build/html/index.html"
 
-# Everything that must hold. Three processes on two cores: many tests wait for a time limit.
+# Everything that must hold.
 test: .venv/ready
 	ruff check .
-	pytest -n 3 --dist loadfile
+	pytest -n 2 --dist loadfile
 	pytest --nbval book -n 2 --dist loadfile
 
 .venv/ready: requirements.txt pyproject.toml

@@ -40,11 +40,12 @@ def test_no_difference_to_see(site, path):
 
 
 def test_what_would_change_stays(tmp_path):
-    """A picture of noise, and one that can be seen through."""
+    """A picture of noise, one that can be seen through, and one that is none."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     Image.new("RGBA", (64, 64), (0, 114, 178, 99)).save(tmp_path / "glass.png")
-    for name in ("noise.png", "glass.png"):
+    (tmp_path / "none.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for name in ("noise.png", "glass.png", "none.png"):
         lighter(tmp_path / name, tmp_path / f"light-{name}")
         assert (tmp_path / f"light-{name}").read_bytes() == (tmp_path / name).read_bytes()
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 6

@@ -19,10 +19,13 @@ CHANGE = 0.2  # of 255 steps, the mean over all pixels
 
 def lighter(source, target):
     """Write the PNG `source` to `target` with a palette, if that is lighter and looks the same."""
-    with Image.open(source) as file:
-        picture = file.convert("RGBA")
-    pixels = np.asarray(picture).astype(int)
     shutil.copyfile(source, target)
+    try:
+        with Image.open(source) as file:
+            picture = file.convert("RGBA")
+    except (OSError, SyntaxError):  # Pillow's words for what is no PNG: a browser may differ
+        return
+    pixels = np.asarray(picture).astype(int)
     if (pixels[..., 3] < 255).any():  # a palette of Pillow's has no half-transparent colours
         return
     few = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, kmeans=1,
