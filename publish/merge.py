@@ -14,6 +14,7 @@ from publish.pages import address, book_title, split_link
 
 STYLE = Path(__file__).with_name("print.css")
 REFERENCES = ("aria-labelledby", "aria-describedby", "for", "headers")
+HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 UNPRINTABLE = ["a.headerlink", ".launch-run", "details.above-input", "script", "button.copybtn"]
 
 
@@ -65,6 +66,11 @@ def prepare(page, names, site, base):
         node["open"] = ""
     for node in article.find_all(True):
         _rename(node, page, names, site, base)
+    for section in article.find_all("section", id=True):
+        heading = section.find(HEADINGS, recursive=False)
+        if heading and not heading.get("id"):  # what stands before it may be on an earlier page
+            heading["id"] = section["id"]
+            del section["id"]
 
 
 def _rename(node, page, names, site, base):
@@ -134,8 +140,7 @@ def contents_list(pages, numbers):
             lines.append(f'<li class="part">{escape(part)}</li>')
         lines.append(entry(place(page.name), escape(page.title), 1))
         for heading in page.article.find_all("h2"):
-            section = heading.find_parent("section", id=True)
-            if section:
-                lines.append(entry(section["id"], escape(heading.get_text()), 2))
+            if heading.get("id"):
+                lines.append(entry(heading["id"], escape(heading.get_text()), 2))
     return ('<nav class="book-contents" aria-label="Contents">'
             f"<p class=\"book-contents-title\">Contents</p><ul>{''.join(lines)}</ul></nav>")

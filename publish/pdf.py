@@ -7,7 +7,7 @@ from pathlib import Path
 from publish import PublishError
 from publish.chromium import HOW_TO_GET_IT, find_chromium
 from publish.finish import finish
-from publish.merge import merge
+from publish.merge import HEADINGS, merge
 from publish.pages import read_site
 
 PATIENCE = 300_000  # milliseconds
@@ -44,7 +44,7 @@ def write_pdf(site, toc, path):
 def headings(pages):
     """The text of every heading of the book, in order, which the bookmarks repeat."""
     return [" ".join(heading.get_text().removesuffix("#").split()) for page in pages
-            for heading in page.article.find_all(["h1", "h2", "h3", "h4", "h5", "h6"])]
+            for heading in page.article.find_all(HEADINGS)]
 
 
 def _print(browser, html):
