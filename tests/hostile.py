@@ -1051,7 +1051,7 @@ return Harm()
 for name, what, value in (
     ("deep-value", "A function returns a list of 50,000 lists in each other.",
      "value = []\nfor _ in range(50_000):\n    value = [value]\nreturn value"),
-    ("huge-value", "A function returns a view with 10^11 entries of one number.",
+    ("huge-value", "A function returns a view with 10¹¹ entries of one number.",
      "return torch.zeros(1).expand(10**11)"),
     ("huge-number", "A function returns a number of 20,000 digits.", "return 10**20_000"),
     ("not-a-number", "A function returns NaN.", "return float('nan')"),

@@ -74,7 +74,7 @@ class Entries(SphinxDirective):
                 words += f" ({title})"
             target = f"{proof['page']}#{proof['cell']}"
             if target not in links:
-                links[target] = words + ", another cell" * (words in links.values())
+                links[target] = words + " (another cell)" * (words in links.values())
         lines = [nodes.list_item("", nodes.paragraph(
             "", "", cells.link(self.env.docname, target, words)))
             for target, words in links.items()]
@@ -108,7 +108,7 @@ class Quiz(Entries):
             unit = entry.get("unit", "")
             fields = [html("p", html("label", nodes.Text("Your number "), for_=f"{name}-number"),
                            html("input", id=f"{name}-number", type="text", inputmode="decimal",
-                                autocomplete="off", size="10"), nodes.Text(f" {unit}"))]
+                                autocomplete="off", size="6"), nodes.Text(f" {unit}"))]
             number = f"{entry['number']:,}" if isinstance(entry["number"], int) else entry["number"]
             answer = [html("p", html("strong", nodes.Text(f"{number} {unit}".strip())),
                            nodes.Text("."))]

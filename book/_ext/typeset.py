@@ -14,6 +14,7 @@ from docutils import nodes
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CSS_DPI = 96  # of a PNG that does not say its own
+PHONE = 343 / 64  # inches that a phone shows, at the 64 pixels an inch of book.css
 BINDING = re.compile(r"(?<=\d) (?=[×%] ?)|(?<=\d\u00a0×) (?=\d)")
 BEFORE, AFTER = re.compile(r"[(\[“‘]+$"), re.compile(r"^[.,;:!?)\]”’]+")
 
@@ -45,7 +46,8 @@ def box_pictures(app, doctree):
         if wide is None or isinstance(image.parent, nodes.TextElement):
             continue
         label = html.escape(image.get("alt", "picture").partition(".")[0])
-        start = (f'<div class="picture" style="--inches: {wide:.2f}" tabindex="0" role="group" '
+        kind = "picture wide" if wide > PHONE else "picture"
+        start = (f'<div class="{kind}" style="--inches: {wide:.2f}" tabindex="0" role="group" '
                  f'aria-label="{label}">')
         image.replace_self([nodes.raw("", start, format="html"), image,
                             nodes.raw("", "</div>", format="html")])
