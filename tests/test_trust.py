@@ -23,7 +23,7 @@ from nbgrader.api import Gradebook
 from autograder import references, scan, wire
 from autograder.checking import Remote
 from autograder.desk import CONNECTIONS, Desk
-from autograder.drivers import Forbidden, drive, with_all, without
+from autograder.drivers import Forbidden, drive, linger, with_all, without
 from autograder.export import SafeCsvExportPlugin
 from autograder.feedback import ShowBehaviour
 from autograder.outputs import LONGEST, Collector
@@ -514,6 +514,33 @@ def test_two_threads_drive_at_once():
         thread.join()
         pytest.raises(Forbidden, F.conv2d, IMAGE, KERNEL)
     F.conv2d(IMAGE, KERNEL)
+
+
+def test_refusals_that_linger_end_when_they_must():
+    """They stay from block to block, change with the names, and are gone when they are to go."""
+    def refuses():
+        outcomes = [drive("call", fn, (), {}) for fn in (
+            lambda: F.conv2d(IMAGE, KERNEL), lambda: F.layer_norm(IMAGE, (5,)))]
+        return tuple("error" in outcome for outcome in outcomes)
+
+    before = placed()
+    linger(True)
+    try:
+        with without(CONV):
+            assert refuses() == (True, False)
+        assert refuses() == (True, False)
+        with without(CONV), with_all():
+            assert refuses() == (False, False)
+        with without(NORM):
+            assert refuses() == (False, True)
+        assert refuses() == (False, True)
+    finally:
+        linger(False)
+    assert refuses() == (False, False)
+    with without(CONV):
+        pass
+    assert refuses() == (False, False)
+    assert placed() == before
 
 
 def test_refusals_work_in_a_fork_and_print_nothing():
