@@ -18,8 +18,7 @@ course: .venv/ready
 # Everything that must hold.
 test: .venv/ready
 	ruff check .
-	pytest -n 2 --dist loadfile
-	pytest --nbval book -n 2 --dist loadfile
+	pytest --nbval tests book -n 2 --dist loadfile
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -2,10 +2,14 @@
 
 import functools
 import http.server
+import os
+import pickle
+import shutil
 import threading
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from site_helpers import PREFIX, ROOT, build_book, publish, without_chromium
 
@@ -16,11 +20,55 @@ settings.register_profile("course", derandomize=True, deadline=None, suppress_he
     HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large])
 settings.load_profile("course")
 
+# What takes longest, to begin with: a long file at the end would leave the other processes idle.
+FIRST = ["test_hostile.py", "one_cycle.ipynb", "test_browser.py", "convolution.ipynb",
+         "normalization_in_training.ipynb", "normalization.ipynb", "receptive_fields.ipynb",
+         "activations.ipynb", "test_sandbox.py", "test_class.py", "test_publish_pdf.py",
+         "test_references.py", "test_grading.py", "test_postgres.py", "test_report.py",
+         "test_journal.py"]
+
+
+def pytest_configure(config):
+    """Where processes share the work, files begin in the order of `FIRST`, not of their length."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config, items):
+    """Put the long files first where processes share the work; alone, the order stays."""
+    if hasattr(config, "workerinput"):
+        place = {name: n for n, name in enumerate(FIRST)}
+        items.sort(key=lambda item: place.get(item.path.name, len(FIRST)))
+
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def once(tmp_path_factory):
+    """Make a thing once for all processes of a run.
+
+    `once(name, make)` returns what `make(folder)` returned, in whichever process it was called;
+    that must be a value that can be pickled, such as a path in the folder. Nobody may change it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def made(name, make):
+        folder = base / f"once-{name}"
+        with FileLock(f"{folder}.lock"):
+            result = folder / "result"
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed at it
+                folder.mkdir()
+                value = make(folder)
+                result.write_bytes(pickle.dumps(value))
+            return pickle.loads(result.read_bytes())
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def built(once):
     """The course's site, built once, from nothing, out of the way of a reader's _build."""
-    return build_book(ROOT, tmp_path_factory.mktemp("site"))
+    return once("site", lambda folder: build_book(ROOT, folder))
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +98,11 @@ def address(site, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def made(site, tmp_path_factory):
+def made(site, once):
     """The PDF and the zip, as the command makes them of the built site."""
     if find_chromium() is None:
         without_chromium()
-    folder = tmp_path_factory.mktemp("kept")
-    run = publish("--site", site, "--to", folder)
+    run, folder = once("kept", lambda folder: (publish("--site", site, "--to", folder), folder))
     assert run.returncode == 0, run.stdout + run.stderr
     return SimpleNamespace(pdf=folder / "convnets-by-hand.pdf", zip=folder / "convnets-by-hand.zip",
                            says=run.stdout)
@@ -79,17 +126,17 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def figures_source(tmp_path_factory):
+def figures_source(once):
     """The sources of a small book with all figures."""
     from figures import write_book
 
-    return write_book(tmp_path_factory.mktemp("figures") / "source")
+    return once("figures", lambda folder: write_book(folder / "source"))
 
 
 @pytest.fixture(scope="session")
-def book(figures_source):
+def book(figures_source, once):
     """The folder of its built pages."""
-    made = build_book(figures_source, figures_source.parent / "out")
+    made = once("book", lambda folder: build_book(figures_source, folder))
     assert made.returncode == 0, made.output[-3000:]
     return made.html / "book"
 

@@ -42,7 +42,9 @@ def violations(tab):
     """The WCAG 2.2 A and AA rules that axe finds broken, each with its first element."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(tab, options={"runOnly": WCAG}).response["violations"]
+    # the other results need not be told: they take most of the time
+    options = {"runOnly": WCAG, "resultTypes": ["violations"]}
+    found = Axe().run(tab, options=options).response["violations"]
     return [f"{rule['id']} in {len(rule['nodes'])} places, first {rule['nodes'][0]['html'][:200]}"
             for rule in found]
 
@@ -114,30 +116,6 @@ def test_the_themes_differ(visit, name):
     light, dark = (visit(name, theme) for theme in THEMES)
     assert (light.theme, dark.theme) == ("light", "dark")
     assert light.ground != dark.ground
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_phone_shows_the_whole_width(tab, address, name):
-    """At 375 pixels nothing sticks out: a wide table or program scrolls in its own box."""
-    tab.goto(f"{address}{name}.html")
-    settle(tab)
-    width, screen = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
-    assert width <= screen, tab.evaluate(
-        "w => [...document.querySelectorAll('article *')]"
-        ".filter(e => e.getBoundingClientRect().right > w)"
-        ".map(e => e.outerHTML.slice(0, 120)).slice(0, 3)", screen)
-
-
-@pytest.mark.parametrize("name", content_pages())
-def test_pictures_have_words_and_load(tab, address, name):
-    """Every picture is drawn and says what it shows, in more than a file name."""
-    tab.goto(f"{address}{name}.html")
-    settle(tab)
-    for image in tab.locator("article img").all():
-        image.scroll_into_view_if_needed()
-        text = image.get_attribute("alt") or ""
-        assert len(text.split()) > 2 and "_images/" not in text, image.get_attribute("src")
-        assert image.evaluate("async e => { await e.decode(); return e.naturalWidth; }") > 0
 
 
 @pytest.mark.parametrize("name", content_pages())

@@ -1,11 +1,12 @@
 """What a page looks like: nothing sticks out, pictures are sharp, and one style draws them all."""
 
+import contextlib
 import re
 
 import nbformat
 import pytest
 from site_helpers import ROOT, content_pages
-from test_browser import PATIENCE, settle
+from test_browser import PAGES, PATIENCE, settle
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SHARP = 2  # pixels of a picture for each of a desktop's
@@ -34,19 +35,23 @@ STUCK = """() => {
 }"""
 
 
-@pytest.fixture
-def tab(browser):
-    """Open tabs of a width; all are closed afterwards."""
-    contexts = []
+@contextlib.contextmanager
+def opened(browser, width, url):
+    """A tab of a width with a page."""
+    context = browser.new_context(viewport={"width": width, "height": 812})
+    context.set_default_timeout(PATIENCE)
+    tab = context.new_page()
+    tab.goto(url)
+    settle(tab)
+    yield tab
+    context.close()
 
-    def open_tab(width):
-        contexts.append(browser.new_context(viewport={"width": width, "height": 812}))
-        contexts[-1].set_default_timeout(PATIENCE)
-        return contexts[-1].new_page()
 
-    yield open_tab
-    for context in contexts:
-        context.close()
+@pytest.fixture(scope="module")
+def phone(browser, address, request):
+    """A page of the site, by its name, on a phone: opened once for all tests of it."""
+    with opened(browser, 375, f"{address}{request.param}.html") as tab:
+        yield tab
 
 
 def pictures(page):
@@ -60,31 +65,50 @@ def pictures(page):
     }""")
 
 
-@pytest.mark.parametrize("name", content_pages())
-def test_nothing_is_cut_off_on_a_phone(tab, address, name):
+@pytest.mark.parametrize("phone", PAGES, indirect=True)
+def test_a_phone_shows_the_whole_width(phone):
+    """At 375 pixels nothing sticks out: a wide table or program scrolls in its own box."""
+    width, screen = phone.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert width <= screen, phone.evaluate(
+        "w => [...document.querySelectorAll('article *')]"
+        ".filter(e => e.getBoundingClientRect().right > w)"
+        ".map(e => e.outerHTML.slice(0, 120)).slice(0, 3)", screen)
+
+
+@pytest.mark.parametrize("phone", content_pages(), indirect=True)
+def test_nothing_is_cut_off_on_a_phone(phone):
     """At 375 pixels each box holds its content, or can be scrolled, by keyboard too."""
-    page = tab(375)
-    page.goto(f"{address}{name}.html")
-    settle(page)
-    assert page.evaluate(STUCK) == []
+    assert phone.evaluate(STUCK) == []
 
 
-@pytest.mark.parametrize("name", [f"book/{path.stem}" for path in NOTEBOOKS])
-def test_pictures_are_sharp_and_readable(tab, address, name):
-    """On a desktop a picture has two pixels for each of the page; on a phone it stays readable."""
-    desktop, phone = tab(1440), tab(375)
-    for page in (desktop, phone):
-        page.goto(f"{address}{name}.html")
-        settle(page)
-    wide = pictures(desktop)
-    assert wide, "a chapter without a picture"
-    for file, natural, shown, _ in wide:
-        assert natural >= SHARP * shown, (file, natural, shown)
+@pytest.mark.parametrize("phone", content_pages(), indirect=True)
+def test_pictures_have_words_and_load(phone):
+    """Every picture is drawn and says what it shows, in more than a file name."""
+    for image in phone.locator("article img").all():
+        image.scroll_into_view_if_needed()
+        text = image.get_attribute("alt") or ""
+        assert len(text.split()) > 2 and "_images/" not in text, image.get_attribute("src")
+        assert image.evaluate("async e => { await e.decode(); return e.naturalWidth; }") > 0
+
+
+@pytest.mark.parametrize("phone", content_pages(), indirect=True)
+def test_pictures_are_readable_on_a_phone(phone):
+    """What a chapter draws keeps letters of a size that can be read."""
     for file, _, shown, inches in pictures(phone):
         assert inches and shown >= READABLE * inches, (file, shown, inches)
 
 
-def test_the_measures_see_faults(tab, tmp_path):
+@pytest.mark.parametrize("name", [f"book/{path.stem}" for path in NOTEBOOKS])
+def test_pictures_are_sharp(browser, address, name):
+    """On a desktop a picture has two pixels for each of the page."""
+    with opened(browser, 1440, f"{address}{name}.html") as desktop:
+        wide = pictures(desktop)
+    assert wide, "a chapter without a picture"
+    for file, natural, shown, _ in wide:
+        assert natural >= SHARP * shown, (file, natural, shown)
+
+
+def test_the_measures_see_faults(browser, tmp_path):
     """A wide word, a box that only the mouse scrolls, and a coarse picture are found."""
     coarse = (ROOT / ".github" / "images" / "page.png").as_uri()
     path = tmp_path / "page.html"
@@ -96,11 +120,10 @@ def test_the_measures_see_faults(tab, tmp_path):
         "<mjx-math style='display:inline-block;width:80px'>y</mjx-math></mjx-container></div>"
         f"<div class='picture' style='--inches: 7'><img src='{coarse}' width=1000></div>"
         "</article>")
-    page = tab(1440)
-    page.goto(path.as_uri())
-    found = page.evaluate(STUCK)
+    with opened(browser, 1440, path.as_uri()) as page:
+        found = page.evaluate(STUCK)
+        (_, natural, shown, inches), = pictures(page)
     assert [text.split()[0] for text in found] == ["P", "DIV", "MJX-CONTAINER"]
-    (_, natural, shown, inches), = pictures(page)
     assert (shown, inches) == (1000, 7) and natural < SHARP * shown
 
 

@@ -1,5 +1,6 @@
 """References against torch, known mistakes against the hidden tests, right answers of any style."""
 
+import functools
 import importlib
 
 import nbformat
@@ -21,6 +22,12 @@ MISTAKES = [(slug, function, mistake) for slug in references.slugs()
 RIGHT = {slug: importlib.import_module(f"right_{slug}").RIGHT for slug in references.slugs()}
 VARIANTS = [(slug, function, variant) for slug in RIGHT
             for function, variants in RIGHT[slug].items() for variant in variants]
+
+
+@functools.cache
+def judge_of(seed):
+    """One judge for all answers, as in a class: it runs references and mistakes once."""
+    return Judge(seed)
 
 
 def answer(judge, name, fn):
@@ -139,7 +146,7 @@ def test_counts_equal_torch():
 @pytest.mark.parametrize("slug", references.slugs())
 def test_solution_passes_every_check(slug, seed):
     """What the solution notebook defines gets every point, whatever the seed."""
-    judge, space = Judge(seed), solution(slug)
+    judge, space = judge_of(seed), solution(slug)
     for name in references.names():
         if name.startswith(f"{slug}/"):
             verdict = answer(judge, name, space[name.split("/")[1]])
@@ -150,7 +157,7 @@ def test_solution_passes_every_check(slug, seed):
 def test_right_answers_of_any_style_pass(slug, function, variant):
     """Loops, einsum, as_strided, numpy or float32 inside: right is right."""
     for name in checks_of(slug, function):
-        verdict = answer(Judge(), name, variant)
+        verdict = answer(judge_of(0), name, variant)
         assert verdict.passed, verdict.message
 
 
@@ -159,7 +166,7 @@ def test_right_answers_of_any_style_pass(slug, function, variant):
                          ids=[f"{f}: {m.name}" for _, f, m in MISTAKES])
 def test_known_mistake_is_caught_and_named(slug, function, mistake, seed):
     """At least one hidden test fails, and one that fails calls the mistake by its name."""
-    judge = Judge(seed)
+    judge = judge_of(seed)
     verdicts = [answer(judge, name, mistake.wrong) for name in checks_of(slug, function)]
     assert not all(v.passed for v in verdicts), "no hidden test catches it"
     assert mistake.name in {v.mistake for v in verdicts}

@@ -11,9 +11,12 @@ TEXT = (".html", ".css", ".js", ".svg", ".json")
 
 
 @pytest.fixture(scope="module")
-def loaded(browser, site, address):
-    """What each page loads: {page: {path: (bytes, bytes as a server sends them)}}."""
-    found = {}
+def visited(browser, site, address):
+    """What each page loads, {page: {path: (bytes, bytes as a server sends them)}}, and its icons.
+
+    The icons are {page: (how many are not drawn, how long the path of each other is)}.
+    """
+    found, icons = {}, {}
     context = browser.new_context()
     tab = context.new_page()
     for name in content_pages():
@@ -26,8 +29,18 @@ def loaded(browser, site, address):
         files = [url.removeprefix(address) for url in asked if url.startswith(address)]
         found[name] = {path: sizes(site / path) for path in files if (site / path).is_file()}
         assert f"{name}.html" in found[name]
+        tab.locator("svg.svg-inline--fa").first.wait_for(state="attached")
+        icons[name] = tab.locator("i[class*=fa-]").count(), tab.evaluate(
+            "[...document.querySelectorAll('svg.svg-inline--fa path')]"
+            ".map(path => path.getAttribute('d').length)")
     context.close()
-    return found
+    return found, icons
+
+
+@pytest.fixture(scope="module")
+def loaded(visited):
+    """What each page loads."""
+    return visited[0]
 
 
 def sizes(path):
@@ -52,20 +65,15 @@ def test_the_pictures_of_a_page_are_light(loaded, name):
     assert f"{name}.html" in own and sum(own.values()) < LIMIT, own
 
 
-def test_only_icons_that_are_shown_are_loaded(loaded, browser, address):
+def test_only_icons_that_are_shown_are_loaded(visited):
     """The icons' script is small, their letters are not loaded, and every icon is drawn."""
+    loaded, icons = visited
     script = "_static/scripts/fontawesome.js"
     assert 20_000 < loaded["book/intro"][script][0] < 200_000
     assert not [path for files in loaded.values() for path in files if "webfonts" in path]
-    tab = browser.new_page()
-    for name in content_pages():
-        tab.goto(f"{address}{name}.html")
-        tab.locator("svg.svg-inline--fa").first.wait_for(state="attached")
-        assert tab.locator("i[class*=fa-]").count() == 0
-        drawn = tab.evaluate("[...document.querySelectorAll('svg.svg-inline--fa path')]"
-                             ".map(path => path.getAttribute('d').length)")
-        assert len(drawn) > 10 and min(drawn) > 10
-    tab.close()
+    assert icons.keys() == set(content_pages())
+    for left, drawn in icons.values():
+        assert left == 0 and len(drawn) > 10 and min(drawn) > 10
 
 
 def test_weights_are_told(loaded):
