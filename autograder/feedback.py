@@ -13,9 +13,16 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 
 from autograder import notebooks
-from autograder.findings import mistake_in
+from autograder.findings import mistake_in, unwritten
 
-STYLE = "<style>.panel-heading ol {columns: 4} td, th {padding: 2px 1.5em 2px 0}</style>"
+STYLE = """<style>
+.panel-default > .panel-heading { max-height: 32em; overflow-y: auto; }
+.panel-heading ol { columns: 4 15em; }
+div.nbgrader_cell .panel-heading { height: auto; overflow: hidden; }
+.container .container { padding: 0; }
+td, th { padding: 2px 1.5em 2px 0; }
+td, td code { overflow-wrap: anywhere; white-space: normal; }
+</style>"""
 
 
 PICTURE = re.compile(r"<img\b(?![^>]*\salt\s*=)", re.IGNORECASE)
@@ -76,14 +83,25 @@ class ShowBehaviour(NbGraderPreprocessor):
 
 
 def summary(functions):
-    """A table of points and named mistakes; `functions` maps a name to its graded test cells."""
+    """A table of points and what to look at; `functions` maps a name to its graded test cells."""
     lines = [STYLE, "", "## Your result", "", "| function | points | look at |", "|---|---|---|"]
     for name, cells in functions.items():
         about = [cell.metadata.nbgrader for cell in cells]
         score = sum(a.get("score") or 0 for a in about)
         points = sum(a.get("points") or 0 for a in about)
-        mistakes = [mistake_in(output) for cell in cells for output in cell.get("outputs", [])]
-        look = html.escape("; ".join(dict.fromkeys(m for m in mistakes if m)).replace("|", "/"))
-        look = look or ("" if score == points else "the reports below")
-        lines.append(f"| `{name}` | {score:g} of {points:g} | {look} |")
+        lines.append(f"| `{name}` | {score:g} of {points:g} | {_look_at(cells)} |")
     return "\n".join(lines)
+
+
+def _look_at(cells):
+    """What a student should look at: a known mistake, or else a report; a link leads there."""
+    failed = [cell for cell in cells if (cell.metadata.nbgrader.get("score") or 0)
+              < (cell.metadata.nbgrader.get("points") or 0)]
+    if not failed:
+        return ""
+    outputs = [output for cell in failed for output in cell.get("outputs", [])]
+    mistakes = dict.fromkeys(m for m in map(mistake_in, outputs) if m)
+    what = html.escape("; ".join(mistakes).replace("|", "/"))
+    if not what:
+        what = "not written yet" if any(map(unwritten, outputs)) else "the reports below"
+    return f"[{what}](#{failed[0].metadata.nbgrader.grade_id})"

@@ -24,6 +24,11 @@ def findings(notebook):
     return list(dict.fromkeys(mistakes)), list(dict.fromkeys(notes))
 
 
+def unwritten(output):
+    """Whether a test cell's output says that the answer is not written yet."""
+    return "NotImplementedError: it is not written yet" in output.get("evalue", "")
+
+
 def mistake_in(output):
     """The known mistake that a test cell's output names, or None."""
     message = output.get("evalue", "").replace("\n    ", " ")  # unwrapped

@@ -354,8 +354,15 @@ def test_feedback_shows_the_behaviour_and_not_the_test():
     message = "conv2d: wrong.\n  This is what comes out when the kernel is\n    flipped."
     cell(notebook, "conv2d_channels").outputs = [
         nbformat.v4.new_output("error", ename="CheckFailed", evalue=message, traceback=[])]
+    test = cell(notebook, "conv_out_size_formula")
+    test.source += '\n### BEGIN HIDDEN TESTS\ncheck("convolution/conv_out_size/formula", f)'
+    test.outputs = [nbformat.v4.new_output(
+        "error", ename="CheckFailed", traceback=[],
+        evalue="conv_out_size: wrong.\n  it raised NotImplementedError: it is not written yet")]
     shown, _ = ShowBehaviour().preprocess(notebook, {})
-    assert "| `conv2d` | 1 of 2 | the kernel is flipped |" in shown.cells[0].source
+    assert "| 0 of 1 | [not written yet](#conv_out_size_formula) |" in shown.cells[0].source
+    row = "| `conv2d` | 1 of 2 | [the kernel is flipped](#conv2d_channels) |"
+    assert row in shown.cells[0].source
     assert cell(shown, "conv2d_bias").source == "# Output channel o has bias[o] added once."
     assert not any("check(" in c.source for c in shown.cells)
 

@@ -70,6 +70,13 @@ def _mirrored(rate, momentum, options):
     return rate, top - (top - base) * rate / options["max_lr"]
 
 
+def _cut_off(rate, momentum, options):
+    """The momentum that mirrors the rate between its start and its peak, and never rises higher."""
+    base, top = options["base_momentum"], options["max_momentum"]
+    start = options["max_lr"] / options.get("div_factor", 25.0)
+    return rate, min(top, top - (top - base) * (rate - start) / (options["max_lr"] - start))
+
+
 def _fastai_end(step, total_steps, max_lr, final_div_factor=1e4, div_factor=25.0, **options):
     """The end is a share of the peak."""
     return right.one_cycle(step, total_steps, max_lr, div_factor=div_factor,
@@ -121,6 +128,10 @@ ONE_CYCLE = [
     Mistake("the momentum is computed from the rate",
             "Anneal it from knot to knot: it begins and ends at max_momentum itself.",
             _bent(result=_mirrored)),
+    Mistake("the momentum is the mirror image of the rate, cut off at max_momentum",
+            "The rate falls far below its start, so the momentum arrives too early: anneal it from "
+            "knot to knot.",
+            _bent(result=_cut_off)),
     Mistake("the momentum is always annealed by a line",
             "It follows the same curve as the rate: cos_anneal, unless the caller says 'linear'.",
             _bent(momentum=lambda given: "linear")),

@@ -89,6 +89,9 @@ TRAIN_ONE_CYCLE = [
             "The first beta is the momentum.",
             _loop(momentum=lambda group: group["betas"][-1] if "betas" in group
                   else group["momentum"])),
+    Mistake("Adam's momentum is looked for where SGD has it",
+            "Adam's group has no 'momentum': it is the first of group['betas'].",
+            _loop(momentum=lambda group: group.get("momentum", 0.0))),
     Mistake("the history has one loss per epoch, their mean",
             "Keep one loss for each step.", _loop(keep="mean")),
     Mistake("the history has one loss per epoch, the last one",

@@ -108,6 +108,9 @@ ACTIVATION_STATS = [
     Mistake("channels whose sum is 0 count as dead",
             "Ask whether all values are 0: positive and negative ones may cancel.",
             _row(dead=_share(lambda a: a.transpose(0, 1).flatten(1).sum(1).abs() < 1e-9))),
+    Mistake("channels that are near zero everywhere count as dead",
+            "Dead is exactly 0: the 0.05 belongs to near_zero.",
+            _row(dead=_share(lambda a: (a.abs() <= 0.05).transpose(0, 1).flatten(1).all(1)))),
     Mistake("dead is judged picture by picture",
             "A channel that one picture wakes is not dead.",
             _row(dead=_share(_silent))),
@@ -183,6 +186,7 @@ def _cancelling(draw):
         x[:, 0], x[:, 1], x[0, 2], x[0, 3] = 0, -x[:, 1].abs(), 0, 0
         x[1] = 0
         x[:, 4] = torch.tensor([2.0, -2.0]).repeat(count // 2)
+        x[:, 5] *= 0.01  # near zero, and not dead
         x[-1, [2, 3, 5]] = x[-1, [2, 3, 5]].abs()  # so the ReLU silences 0 and 1 alone, in any draw
         batches.append(x)
     return tuple(batches)
