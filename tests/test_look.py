@@ -1,15 +1,21 @@
 """What a page looks like: nothing sticks out, pictures are sharp, and one style draws them all."""
 
+import ast
 import re
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
 from site_helpers import ROOT, content_pages
 from test_browser import PATIENCE, settle
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SHARP = 2  # pixels of a picture for each of a desktop's
 READABLE = 62  # pixels of a phone for each inch of a picture, whose letters have 10 points
+CONTRAST = 4.5  # of letters with what is under them, by WCAG 2.2
 PALETTE = ['INPUT, KERNEL, OUTPUT = "#0072B2", "#E69F00", "#009E73"',
            'GRADIENT, GREY, INK = "#D55E00", "#6B7280", "#1F2937"']
 
@@ -29,6 +35,26 @@ STUCK = """() => {
     const right = e.querySelector("mjx-math").getBoundingClientRect().right;
     const box = e.closest(".math").getBoundingClientRect().right;
     if (right > box + 1 && !moves(e)) found.push(name(e).slice(0, 120));
+  }
+  return found;
+}"""
+
+
+# Words of a page that end one line and begin the next, in their middle: names may break behind
+# a mark of theirs, at a <wbr>, which ends a text.
+BROKEN = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.querySelector("article"), 4);
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    if (text.parentElement.closest("pre, svg, mjx-container, .visually-hidden")) continue;
+    for (const word of text.data.matchAll(/[\\w.]+/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const tops = [...range.getClientRects()].map((box) => Math.round(box.top));
+      if (new Set(tops).size > 1) found.push(word[0]);
+    }
   }
   return found;
 }"""
@@ -69,6 +95,25 @@ def test_nothing_is_cut_off_on_a_phone(tab, address, name):
     assert page.evaluate(STUCK) == []
 
 
+@pytest.mark.parametrize("name", content_pages())
+def test_no_word_is_broken_on_a_phone(tab, address, name):
+    """At 375 pixels lines end between words, or behind the marks of a long name."""
+    page = tab(375)
+    page.goto(f"{address}{name}.html")
+    settle(page)
+    assert page.evaluate(BROKEN) == []
+
+
+@pytest.mark.parametrize("name", content_pages())
+def test_numbers_are_written_as_people_write_them(site, name):
+    """In prose 1e-04 is 0.0001; what code prints stays as it is."""
+    soup = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    article = soup.select_one("article")
+    for code in article.select("pre, code, script"):
+        code.extract()
+    assert re.findall(r"(?<![\w.])\d[\d.]*e[-+\u2212]?\d+\b", article.get_text()) == []
+
+
 @pytest.mark.parametrize("name", [f"book/{path.stem}" for path in NOTEBOOKS])
 def test_pictures_are_sharp_and_readable(tab, address, name):
     """On a desktop a picture has two pixels for each of the page; on a phone it stays readable."""
@@ -85,7 +130,7 @@ def test_pictures_are_sharp_and_readable(tab, address, name):
 
 
 def test_the_measures_see_faults(tab, tmp_path):
-    """A wide word, a box that only the mouse scrolls, and a coarse picture are found."""
+    """A wide word, a box that only the mouse scrolls, and the like are found."""
     coarse = (ROOT / ".github" / "images" / "page.png").as_uri()
     path = tmp_path / "page.html"
     path.write_text(
@@ -94,12 +139,14 @@ def test_the_measures_see_faults(tab, tmp_path):
         "<div tabindex=0 style='width:40px;overflow-x:auto'>reachablewithkeys</div>"
         "<div class='math' style='width:20px;overflow:hidden'><mjx-container>"
         "<mjx-math style='display:inline-block;width:80px'>y</mjx-math></mjx-container></div>"
+        "<i style='display:block;width:20px;word-break:break-all'>word run_<wbr>ning</i>"
         f"<div class='picture' style='--inches: 7'><img src='{coarse}' width=1000></div>"
         "</article>")
     page = tab(1440)
     page.goto(path.as_uri())
     found = page.evaluate(STUCK)
     assert [text.split()[0] for text in found] == ["P", "DIV", "MJX-CONTAINER"]
+    assert page.evaluate(BROKEN) == ["word", "run_", "ning"]
     (_, natural, shown, inches), = pictures(page)
     assert (shown, inches) == (1000, 7) and natural < SHARP * shown
 
@@ -122,3 +169,67 @@ def test_one_style_draws_every_figure(path):
     assert [source for source in code if own.search(source)] == []
     for line in PALETTE:
         assert line in "\n".join(code).splitlines()
+
+
+def luminance(color):
+    """The relative luminance of a colour, by WCAG 2.2."""
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+             for part in to_rgb(color)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one, other):
+    """The contrast of two colours, from 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def functions(path, *names):
+    """These functions of a chapter, with the palette and what its first cells import."""
+    code = sources(path)
+    nodes = [node for source in code for node in ast.parse(source).body]
+    parts = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
+             or isinstance(node, ast.FunctionDef) and node.name in names]
+    known = {}
+    exec("\n".join([*PALETTE, *map(ast.unparse, parts)]), known)
+    return [known[name] for name in names]
+
+
+GRIDS = [path for path in NOTEBOOKS if "def grid(" in "\n".join(sources(path))]
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_the_numbers_of_a_grid_can_be_read(path):
+    """On every shade of every colour a number has a contrast of 4.5 to 1, in both themes."""
+    css = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf-8")
+    dark = float(re.search(r"filter: brightness\(([\d.]+)\)", css)[1])
+    grid, _ = functions(path, "grid", "tint")
+    colors = re.findall("#[0-9A-F]{6}", " ".join(PALETTE))
+    assert len(colors) == 6
+    fig, ax = plt.subplots()
+    for color in colors[:-1]:  # ink is no fill
+        ax.clear()
+        grid(ax, [[value / 10 for value in range(-10, 11)]], 0, 0, color)
+        fills = [patch.get_facecolor() for patch in ax.patches if isinstance(patch, Rectangle)]
+        assert len(fills) == len(ax.texts) == 21 and len(set(fills)) > 5
+        for fill, text in zip(fills, ax.texts, strict=True):
+            for light in (1, dark):
+                shown = [[light * part for part in to_rgb(paint)]
+                         for paint in (fill, text.get_color())]
+                assert contrast(*shown) >= CONTRAST, (color, text.get_text(), light)
+    plt.close(fig)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_words_are_written_in_a_pale_colour(path):
+    """Words on white are in ink, grey, blue or a colour of the cycle: the others are too pale."""
+    palette = {}
+    exec("\n".join(PALETTE), {}, palette)
+    pale = {name for name, color in palette.items() if contrast(color, "white") < CONTRAST}
+    assert pale == {"KERNEL", "OUTPUT", "GRADIENT"}
+    found = [ast.unparse(call) for source in sources(path) for call in ast.walk(ast.parse(source))
+             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+             and call.func.attr in ("text", "annotate", "set_title", "suptitle")
+             for keyword in call.keywords if keyword.arg == "color"
+             for name in ast.walk(keyword.value) if isinstance(name, ast.Name) and name.id in pale]
+    assert found == []
