@@ -14,6 +14,7 @@ from test_browser import PATIENCE, settle
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SHARP = 2  # pixels of a picture for each of a desktop's
+PAPER = 718  # pixels of an A4 page between its margins
 READABLE = 62  # pixels of a phone for each inch of a picture, whose letters have 10 points
 CONTRAST = 4.5  # of letters with what is under them, by WCAG 2.2
 PALETTE = ['INPUT, KERNEL, OUTPUT = "#0072B2", "#E69F00", "#009E73"',
@@ -102,6 +103,18 @@ def test_no_word_is_broken_on_a_phone(tab, address, name):
     page.goto(f"{address}{name}.html")
     settle(page)
     assert page.evaluate(BROKEN) == []
+
+
+@pytest.mark.parametrize("name", content_pages())
+def test_no_program_is_cut_off_on_paper(tab, address, name):
+    """Printed on A4, each program and each output fits its box, for paper does not scroll."""
+    page = tab(PAPER)
+    page.emulate_media(media="print")
+    page.goto(f"{address}{name}.html")
+    settle(page)
+    assert page.evaluate("""() => [...document.querySelectorAll("article pre")]
+      .filter((e) => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+      .map((e) => e.textContent.slice(0, 60))""") == []
 
 
 @pytest.mark.parametrize("name", content_pages())
