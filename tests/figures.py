@@ -178,8 +178,8 @@ def values(text):
 
 
 def live(tab, name):
-    """What a figure says."""
-    return root(tab, name).locator(".live").inner_text()
+    """What a figure says, with plain spaces."""
+    return root(tab, name).locator(".live").inner_text().replace("\u00a0", " ")
 
 
 def slide(tab, name, label, *keys):

@@ -3,11 +3,13 @@
 import functools
 import http.server
 import re
+import sys
 import threading
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from matplotlib.image import imread
 from site_helpers import PREFIX, ROOT, content_pages
 from test_browser import settle
 
@@ -41,6 +43,27 @@ def test_a_page_is_introduced_as_it_is(site, name):
     words = " ".join(soup.select_one("article").get_text().split())
     assert text.removesuffix(" …")[-40:] in words
     assert "robots" not in one
+
+
+@pytest.mark.parametrize("name", content_pages())
+def test_a_shared_page_has_a_picture(site, name):
+    """The address of the picture is whole and leads into the site; its size is what it says."""
+    tags = dict(head(site / f"{name}.html")[0])
+    assert tags["og:image"].startswith(BASE) and tags["og:image:alt"].startswith(CONFIG["title"])
+    height, width, _ = imread(site / tags["og:image"].removeprefix(BASE)).shape
+    assert (width, height) == (1200, 630)
+    assert (tags["og:image:width"], tags["og:image:height"]) == (str(width), str(height))
+    assert tags["twitter:card"] == "summary_large_image"
+
+
+def test_the_picture_is_the_scripts(monkeypatch, tmp_path):
+    """The script draws the picture that is there, in the style of the book."""
+    monkeypatch.syspath_prepend(ROOT / "book" / "_data")
+    monkeypatch.delitem(sys.modules, "card", raising=False)
+    import card
+
+    card.main(tmp_path / "card.png")
+    assert (imread(tmp_path / "card.png") == imread(card.PLACE)).all()
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -89,7 +89,7 @@ def drawn(tab):
 
 def signed(text):
     """The numbers of a sum such as −3 + 4 − 2, each with its sign."""
-    return numbers(text.replace("− ", "−").replace("+ ", ""))
+    return numbers(text.replace("−\u00a0", "−").replace("+\u00a0", ""))
 
 
 def check(tab, data, stride, row, column, i=1, j=1):

@@ -82,6 +82,19 @@ def test_each_question_stands_once_under_its_chapter(page):
     assert sorted(seen) == sorted(BY_ID)
 
 
+@pytest.mark.parametrize("path", sorted(BOOK.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_chapter_leads_to_its_questions(site, page, path):
+    """At its end a chapter says how many questions there are about it, and opens the first."""
+    text = (site / "book" / f"{path.stem}.html").read_text(encoding="utf-8")
+    about = [question["id"] for question in QUESTIONS if question["page"] == path.stem]
+    found = re.findall(r'href="quiz\.html#(q\d+)">(\d+) questions? about this page<', text)
+    assert found == ([(about[0], str(len(about)))] if about else [])
+    for first, _ in found:
+        assert f'id="{first}"' in page
+        assert "launch-exercise" in text.partition("launch-quiz")[0]
+        assert not re.search("<h[23]>|launch-exercise", text.partition("launch-quiz")[2])
+
+
 def opened(browser, url, width=1440, **options):
     """A tab with the page."""
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)

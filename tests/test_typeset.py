@@ -1,6 +1,7 @@
 """The extension that sets pages: lines break where they may, and pictures know their inches."""
 
 import importlib.util
+import re
 import struct
 import zlib
 from types import SimpleNamespace
@@ -59,6 +60,14 @@ def test_code_keeps_its_spaces():
     assert document.astext() == "x3 × 3"
 
 
+def test_short_code_stays_in_one_line():
+    """A pair of numbers is tied; a call with several arguments may go on in the next line."""
+    document = paragraph("x")
+    document[0] += [nodes.literal("", "(1, 1)"), nodes.literal("", "product.reshape(55, 55, 96)")]
+    typeset.bind(document)
+    assert [code["classes"] for code in document.findall(nodes.literal)] == [["tied"], []]
+
+
 @pytest.mark.parametrize(("parts", "tied"), [
     (["so ", "$x$", ", and"], ["x,"]),
     (["for ", "$x$", " and ", "$y$", "."], ["y."]),
@@ -95,3 +104,34 @@ def test_a_picture_gets_a_box(tmp_path):
     assert (image["uri"], end.astext(), other["uri"]) == ("a.png", "</div>", "gone.png")
     for part in ("--inches: 2.00", 'tabindex="0"', 'aria-label="a &quot;dot&quot; &amp; more"'):
         assert part in start.astext()
+
+
+@pytest.mark.parametrize(("body", "broken"), [
+    ("<td>running_mean is new</td>", "running_|mean is new"),
+    ("<code><span>a/b/convolution.ipynb</span></code>", "a/b/convolution.|ipynb"),
+    ("<p>It is 0.25, or e.g. 3/4.</p>", "It is 0.25, or e.g. 3/4."),
+    ("<pre>running_mean</pre>after_all", "running_meanafter_|all"),
+    ('<span class="math notranslate">x_{in}_{out}</span>', "x_{in}_{out}"),
+    ('<svg viewBox="a_long_name"><text>one_name</text></svg>', "one_name"),
+])
+def test_names_may_break_behind_their_marks(body, broken):
+    """A name has places to break, and numbers, programs, formulas and drawings have none."""
+    made = typeset.breakable(body)
+    assert re.sub("<wbr[^>]*>", "", made) == body
+    assert re.sub("<[^>]*>", "", re.sub("<wbr[^>]*>", "|", made)) == broken
+
+
+def test_a_short_name_breaks_in_tables_alone():
+    """A name that fits a line has places of another kind than one that does not."""
+    made = typeset.breakable("<p>top_edge exercises/convolution/convolution.ipynb</p>")
+    assert made == ('<p>top_<wbr class="short">edge exercises/<wbr>convolution/<wbr>'
+                    "convolution.<wbr>ipynb</p>")
+
+
+def test_an_output_of_one_line_may_go_on_in_the_next():
+    """Tables and programs keep their lines; what a cell prints in one line does not have to."""
+    document = new_document("page")
+    for text, kind in [("one line\n", "output"), ("two\nlines", "output"), ("code", "input")]:
+        document += nodes.literal_block(text, text, classes=[kind])
+    typeset.wrap_lines(document)
+    assert ["one-line" in block["classes"] for block in document] == [True, False, False]

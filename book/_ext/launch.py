@@ -6,6 +6,7 @@ A notebook that names `exercises/<slug>/<slug>.ipynb` gets a box below the last 
 it, and a line in the launch menu.
 The box opens the exercise in Colab and downloads it; the file is copied into the site, to the
 path that it has in the repository.
+A notebook that the quiz asks about ends with a box that leads to the first of its questions.
 Owner, repository and branch are those of `repository` in _config.yml; the tests hold every
 address to the files that there are.
 """
@@ -17,12 +18,15 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import entries
+import quiz
 from docutils import nodes
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
 EXERCISE = re.compile(r"exercises/(\w+)/\1\.ipynb")
+QUIZ = "book/quiz"  # the page that asks the questions
 NEEDED = "the file that draws the digits and the style of the figures"
 
 
@@ -44,7 +48,8 @@ def first_cell(app, docname):
     """What a reader runs first in Colab, so that the notebook finds the files beside it."""
     name, branch, _ = repository(app)
     folder = str(Path(name.split("/")[1], docname).parent)
-    return (f"!git clone --depth 1 --branch {branch} https://github.com/{name}\n"
+    return (f"!git clone --depth 1 --branch {branch} \\\n"
+            f"    https://github.com/{name}\n"
             f"%cd {folder}\n"
             'import sys; sys.path.insert(0, "..")')
 
@@ -83,6 +88,25 @@ def exercise_box(app, docname, slug):
             "<p>It needs PyTorch and nothing else.</p></div>")
 
 
+def questions_about(app, docname):
+    """The ids of the questions about a page, in the order in which the quiz asks them."""
+    path, book = quiz.files(app, "questions")
+    if QUIZ not in app.env.found_docs or not path.is_file():
+        return []
+    name = Path(docname).name
+    return [entry["id"] for entry in entries.read(path, "questions", book)[0]
+            if entry["page"] == name]
+
+
+def quiz_box(app, docname, questions):
+    """The box that leads to the questions about a page, as HTML."""
+    address = f"{app.builder.get_relative_uri(docname, QUIZ)}#{questions[0]}"
+    many = "1 question" if len(questions) == 1 else f"{len(questions)} questions"
+    return ('<div class="launch launch-quiz"><p class="launch-title">Test yourself</p>'
+            f'<p><a class="launch-button" href="{address}">{many} about this page</a></p>'
+            "<p>Each answer links to the cell that shows it.</p></div>")
+
+
 def run_note(app, docname):
     """The folded note at the top of a notebook's page, as nodes."""
     above = ('<details class="launch launch-run"><summary>Run this page in Colab</summary>'
@@ -96,10 +120,12 @@ def run_note(app, docname):
             nodes.raw("", below, format="html")]
 
 
-def depend_on_exercises(app, doctree):
-    """Build a page anew when an exercise that it names has changed."""
+def depend_on_boxes(app, doctree):
+    """Build a page anew when an exercise that it names or the questions about it have changed."""
     for slug in named(doctree):
         app.env.note_dependency(str(Path(app.srcdir) / exercise_path(slug)))
+    if questions_about(app, app.env.docname):
+        app.env.note_dependency(str(quiz.files(app, "questions")[0]))
 
 
 def add_boxes(app, doctree, docname):
@@ -120,6 +146,10 @@ def add_boxes(app, doctree, docname):
             node = node.parent
         box = nodes.raw("", exercise_box(app, docname, slug), format="html")
         node.parent.insert(node.parent.index(node) + 1, box)
+    questions = questions_about(app, docname)
+    if questions:
+        *_, last = doctree.findall(nodes.section)
+        last += nodes.raw("", quiz_box(app, docname, questions), format="html")
     first = next(doctree.findall(nodes.title))
     place = first.parent.index(first) + 1
     first.parent[place:place] = run_note(app, docname)
@@ -139,7 +169,7 @@ def add_menu_entries(app, pagename, templatename, context, doctree):
 def setup(app):
     """Register the note, the boxes and the menu's entries; called by Sphinx."""
     app.add_css_file("launch.css")
-    app.connect("doctree-read", depend_on_exercises)
+    app.connect("doctree-read", depend_on_boxes)
     app.connect("doctree-resolved", add_boxes)
     app.connect("html-page-context", add_menu_entries, priority=600)  # after the theme's own
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,6 +3,8 @@
 A picture stands in a box that knows its width in inches, so that the style sheet shows the
 letters of all figures in one size; on a phone a wide picture scrolls in its box.
 No line breaks inside "3 × 3" or "95 %", or between a formula and the full stop behind it.
+A long name breaks behind its underscores, dots and slashes, and so does a short one in the narrow
+column of a table; an output of one line is words, and breaks where words do.
 """
 
 import html
@@ -16,6 +18,11 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CSS_DPI = 96  # of a PNG that does not say its own
 PHONE = 343 / 64  # inches that a phone shows, at the 64 pixels an inch of book.css
 BINDING = re.compile(r"(?<=\d) (?=[×%] ?)|(?<=\d\u00a0×) (?=\d)")
+MARK = re.compile(r"(?<=\w\w)(?:[_/]|\.(?=[a-z]))(?=\w\w)")
+NAME = re.compile(r"[^\s<>]+")
+SHORT = 16  # letters of code that stays in one line
+LONG = 30  # letters of a name that a phone's line may not hold
+FIXED = ("pre", "script", "style", "svg", "textarea")
 BEFORE, AFTER = re.compile(r"[(\[“‘]+$"), re.compile(r"^[.,;:!?)\]”’]+")
 
 
@@ -54,7 +61,13 @@ def box_pictures(app, doctree):
 
 
 def bind(doctree):
-    """Make spaces inside numbers with a sign unbreakable, and tie marks to formulas."""
+    """Make spaces inside numbers with a sign unbreakable, and tie marks to formulas.
+
+    Short code, such as `(1, 1)`, is tied as a whole: its spaces stay, for it may be copied.
+    """
+    for code in doctree.findall(nodes.literal):
+        if len(code.astext()) <= SHORT:
+            code["classes"].append("tied")
     for text in list(doctree.findall(nodes.Text)):
         if isinstance(text.parent, nodes.literal | nodes.math | nodes.FixedTextElement | nodes.raw):
             continue
@@ -85,14 +98,51 @@ def split(text, pattern):
     return (pattern.sub("", text), found[0]) if found else (text, "")
 
 
+def wrap_lines(doctree):
+    """Let an output of one line, such as an error message, go on in a second one."""
+    for block in doctree.findall(nodes.literal_block):
+        if "output" in block["classes"] and "\n" not in block.astext().strip():
+            block["classes"].append("one-line")
+
+
+def pieces(name):
+    """Return a name that may break behind its marks; a short one does so in tables alone."""
+    place = "<wbr>" if len(name[0]) >= LONG else '<wbr class="short">'
+    return MARK.sub(rf"\g<0>{place}", name[0])
+
+
+def breakable(body):
+    """Return HTML in which names may break behind a mark: `running_mean`, `a/b.ipynb`.
+
+    Programs, drawings and formulas stay as they are.
+    """
+    parts = re.split(r"(<[^>]+>)", body)
+    inside = 0
+    for place in range(1, len(parts) - 1, 2):
+        name = re.match(r"</?(\w+)", parts[place])
+        if name and name[1] in FIXED:
+            inside += -1 if parts[place].startswith("</") else 1
+        if not inside and 'class="math' not in parts[place]:
+            parts[place + 1] = NAME.sub(pieces, parts[place + 1])
+    return "".join(parts)
+
+
 def typeset(app, doctree, docname):
-    """Do all of this to a page that is ready to be written as HTML."""
+    """Do what belongs to the tree of a page that is ready to be written as HTML."""
     if app.builder.format == "html":
         box_pictures(app, doctree)
         bind(doctree)
+        wrap_lines(doctree)
+
+
+def finish(app, pagename, templatename, context, doctree):
+    """Do what belongs to the written page, whose words the search has read already."""
+    if "body" in context:
+        context["body"] = breakable(context["body"])
 
 
 def setup(app):
     """Register the extension; called by Sphinx."""
     app.connect("doctree-resolved", typeset)
+    app.connect("html-page-context", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -73,7 +73,8 @@ Object.assign(byhand, (() => {
         const { label, strength, short = label, below = false } = show(r, c);
         put(rect, { x, y, width, height, "fill-opacity": strength.toFixed(3),
                     class: below ? "below" : null });
-        put(text, { x: x + width / 2, y: y + height / 2, "font-size": width > 32 ? 13 : 11 });
+        const size = width > 32 ? 13 : width > 26 ? 11 : 10;
+        put(text, { x: x + width / 2, y: y + height / 2, "font-size": size });
         text.textContent = short;
         cell.setAttribute("aria-label", `${place(r, c)}: ${label}`);
       }));

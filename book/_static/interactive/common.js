@@ -27,6 +27,9 @@ window.byhand = (() => {
     create(document.createElementNS(SVG, name), attributes, children);
   const id = (word) => `byhand-${word}-${(ids += 1)}`;
 
+  // A size, such as 3 × 3, stays in one line.
+  const bound = (text) => text.replace(/(\d) × (?=\d)/g, "$1\u00a0×\u00a0");
+
   // Numbers as the book prints them, with a real minus sign.
   const minus = (text) => String(text).replace("-", "−");
 
@@ -99,7 +102,7 @@ window.byhand = (() => {
     const save = () => history.replaceState(
       null, "", address() || location.href.replace(/#.*$/, ""));
     const draw = () => {
-      const sentence = update(state);
+      const sentence = bound(update(state));
       if (live.textContent !== sentence) live.textContent = sentence;
       link.setAttribute("href", `#${key}:${pack(plan.write(state))}`);
     };

@@ -9,8 +9,9 @@
   const STRIDES = [1, 2];
   const VIEWS = ["pixels", "weights"];
   const range = (n) => Array.from({ length: n }, (_, i) => i);
+  // A line may begin with a sign, and a sign stays with its number.
   const sum = (products) => `${products.map(({ product }) => product).filter(Boolean)
-    .map((value, i) => (i ? ` ${value < 0 ? "−" : "+"} ${Math.abs(value)}` : minus(value)))
+    .map((value, i) => (i ? ` ${value < 0 ? "−" : "+"}\u00a0${Math.abs(value)}` : minus(value)))
     .join("") || "0"}`;
   const format = ({ value, weight, product }) =>
     [minus(value), `× ${minus(weight)}`, minus(product)];
