@@ -98,15 +98,39 @@ def test_refuses_a_check_without_a_case(course):
     change(course, edit)
     text = "\n".join(found(course))
     assert "no case is called 'convolution/conv2d/bais'" in text
-    assert "no hidden test runs 'convolution/conv2d/bias'" in text
+    assert "no hidden test runs 'convolution/conv2d/bias': copy the cell of a test" in text
 
 
 def test_refuses_points_that_do_not_add_up(course):
     """The heading of a task and the whole notebook both promise points."""
     change(course, lambda nb: cell(nb, "conv2d_bias").metadata.nbgrader.update(points=2))
     text = "\n".join(found(course))
-    assert "its test cells add up to 11 points, not 10" in text
-    assert "its tests give 38 points, not 37" in text
+    assert "its test cells add up to 11 points, not 10: change the heading, or" in text
+    assert "its tests give 38 points, not 37: change the number at its top" in text
+
+
+@pytest.mark.parametrize("kind,old,new", [
+    ("cell", '"id": "conv2d-bias"', '"id": "conv2d-channels"'),
+    ("grade", '"grade_id": "conv2d_bias"', '"grade_id": "conv2d_channels"'),
+])
+def test_refuses_an_id_that_was_copied_along(course, kind, old, new):
+    """A copied cell that kept its id is named, with the cell that it was copied from."""
+    path = course.notebook("source", SLUG)
+    path.write_text(path.read_text().replace(old, new))
+    (line,) = found(course)
+    assert f"{kind} id {new.split()[1]!r} again: cell ".replace('"', "") in line
+    assert "has it already" in line
+
+
+def test_refuses_a_check_that_students_would_see(course):
+    """A test without its region is named with the way out."""
+    def edit(notebook):
+        test = cell(notebook, "conv2d_bias")
+        test.source = "\n".join(x for x in test.source.split("\n") if "###" not in x)
+
+    change(course, edit)
+    assert any("(conv2d_bias): students would see its check: put it between ### BEGIN" in line
+               for line in found(course))
 
 
 @pytest.mark.parametrize("grade_id", ["conv2d_bias", "conv2d_visible"])
