@@ -1,6 +1,7 @@
 """From solutions to exercises: the same bytes each time, and nothing that gives an answer away."""
 
 import json
+import re
 import shutil
 
 import nbformat
@@ -28,6 +29,12 @@ def change(course, edit):
     notebook = nbformat.read(path, as_version=4)
     edit(notebook)
     nbformat.write(notebook, path)
+
+
+def task(notebook, function):
+    """The cell with the heading of a function."""
+    return next(c for c in notebook.cells if c.source.startswith("## ") and
+                f"`{function}`" in c.source.split("\n")[0])
 
 
 def found(course):
@@ -104,9 +111,11 @@ def test_refuses_a_check_without_a_case(course):
 def test_refuses_points_that_do_not_add_up(course):
     """The heading of a task and the whole notebook both promise points."""
     change(course, lambda nb: cell(nb, "conv2d_bias").metadata.nbgrader.update(points=2))
-    text = "\n".join(found(course))
-    assert "its test cells add up to 11 points, not 10: change the heading, or" in text
-    assert "its tests give 38 points, not 37: change the number at its top" in text
+    task, whole = (re.search(r"(\d+) points, not (\d+): change the (.*)", line)
+                   for line in found(course))
+    assert "conv2d" in task.string and task[3] == "heading, or their points"
+    assert "whole notebook" in whole.string and whole[3] == "number at its top"
+    assert int(task[1]) == int(task[2]) + 1 and int(whole[1]) == int(whole[2]) + 1
 
 
 @pytest.mark.parametrize("kind,old,new", [
@@ -186,9 +195,9 @@ def test_cells_may_not_change_once_marks_exist(course):
 
     def edit(notebook):
         notebook.cells.remove(cell(notebook, "conv2d_bias"))
-        notebook.cells[0].source = notebook.cells[0].source.replace("37", "36")
-        for c in notebook.cells:
-            c.source = c.source.replace("(10 points)", "(9 points)")
+        for place in (notebook.cells[0], task(notebook, "conv2d")):
+            place.source = re.sub(r"(\d+) points", lambda found: f"{int(found[1]) - 1} points",
+                                  place.source, count=1)
 
     change(course, edit)
     kept = [n for n in names() if n != "convolution/conv2d/bias"]
