@@ -151,7 +151,7 @@ def _tests(notebook, slug, names):
         for name in checks:
             if name not in names or not name.startswith(f"{slug}/"):
                 yield (f"cell {cell.index + 1} ({cell.grade_id}): no case is called '{name}' in "
-                       f"autograder/references/{slug}")
+                       f"autograder/references/{slug}: mend the name, or list its task in TASKS")
     for name in sorted({n for n in names if n.startswith(f"{slug}/")} - set(used)):
         yield f"whole notebook: no hidden test runs '{name}': copy the cell of a test"
 

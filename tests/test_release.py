@@ -104,7 +104,8 @@ def test_refuses_a_check_without_a_case(course):
 
     change(course, edit)
     text = "\n".join(found(course))
-    assert "no case is called 'convolution/conv2d/bais'" in text
+    assert ("no case is called 'convolution/conv2d/bais' in autograder/references/convolution: "
+            "mend the name, or list its task in TASKS") in text
     assert "no hidden test runs 'convolution/conv2d/bias': copy the cell of a test" in text
 
 
