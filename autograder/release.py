@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from autograder import notebooks
+from autograder import notebooks, rules
 from autograder.course import CourseError
 
 STUB = "raise NotImplementedError"
@@ -67,6 +67,7 @@ def problems(course, slug, names):
     except notebooks.NotebookError as error:
         return [*found, str(error)]
     where = path.relative_to(course.root)
+    found += [f"{where}, cell {number}: {line}" for number, line in rules.own_ids(notebook)]
     found += [f"{where}, {line}" for line in (*_points(notebook), *_answers(notebook),
                                              *_tests(notebook, slug, names))]
     return found
@@ -82,7 +83,8 @@ def _points(notebook):
         titles = [line for line in lines if line.startswith("## ")]
         if titles or cell is None:
             if promised is not None and promised != given:
-                yield f"'{heading}': its test cells add up to {given:g} points, not {promised}"
+                yield (f"'{heading}': its test cells add up to {given:g} points, not {promised}: "
+                       "change the heading, or their points")
             match = POINTS.search(titles[0]) if titles else None
             heading, promised, given = titles and titles[0], match and int(match[1]), 0
         if total is None and lines and (match := POINTS.search(cell.source)) and match[2]:
@@ -91,7 +93,8 @@ def _points(notebook):
     if total is None:
         yield "whole notebook: it says nowhere '**n points.**'"
     elif total != sum(points.values()):
-        yield f"whole notebook: its tests give {sum(points.values()):g} points, not {total}"
+        yield (f"whole notebook: its tests give {sum(points.values()):g} points, not {total}: "
+               "change the number at its top")
 
 
 def _answers(notebook):
@@ -142,12 +145,15 @@ def _tests(notebook, slug, names):
                    "nbgrader would take for partial credit")
         if cell.kind == "test" and cell.points and not checks:
             yield f"cell {cell.index + 1} ({cell.grade_id}): a graded cell without a check(...)"
+        if checks and "### BEGIN HIDDEN TESTS" not in cell.cell.source:
+            yield (f"cell {cell.index + 1} ({cell.grade_id}): students would see its check: put it "
+                   "between ### BEGIN HIDDEN TESTS and ### END HIDDEN TESTS")
         for name in checks:
             if name not in names or not name.startswith(f"{slug}/"):
                 yield (f"cell {cell.index + 1} ({cell.grade_id}): no case is called '{name}' in "
-                       f"autograder/references/{slug}")
+                       f"autograder/references/{slug}: mend the name, or list its task in TASKS")
     for name in sorted({n for n in names if n.startswith(f"{slug}/")} - set(used)):
-        yield f"whole notebook: no hidden test runs '{name}'"
+        yield f"whole notebook: no hidden test runs '{name}': copy the cell of a test"
 
 
 def _asserts(expression):

@@ -94,13 +94,23 @@ def _markdown(notebook):
     return [(n, cell) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "markdown"]
 
 
+def own_ids(notebook):
+    """Cells have ids of their own, and graded cells grade ids."""
+    cells = [(number, cell.get("id")) for number, cell in enumerate(notebook.cells, 1)]
+    grades = [(cell.index + 1, cell.grade_id) for cell in grade_cells(notebook)]
+    for kind, found in (("cell", cells), ("grade", grades)):
+        seen = {}
+        for number, name in found:
+            if not name:
+                yield number, f"no {kind} id"
+            elif name in seen:
+                yield number, f"{kind} id {name!r} again: cell {seen[name]} has it already"
+            seen.setdefault(name, number)
+
+
 def saved_clean(notebook):
-    """Cells have ids of their own, no timings, and the kernel is python3."""
-    seen = set()
+    """Cells have no timings, and the kernel is python3."""
     for number, cell in enumerate(notebook.cells, 1):
-        if not cell.get("id") or cell.id in seen:
-            yield number, "no cell id" if not cell.get("id") else f"cell id {cell.id!r} again"
-        seen.add(cell.get("id"))
         if "execution" in cell.metadata:
             yield number, "timings in its metadata: execute with record_timing=False"
     if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
@@ -237,13 +247,10 @@ def stripped(notebook):
 
 
 def graded(notebook):
-    """Grade ids are unique; a test opens with a docstring and ends in a statement or check(...)."""
-    seen, trees = set(), {number: tree for number, _, tree in _code(notebook)}
-    for index, grade_id, _, kind, _ in grade_cells(notebook):
+    """A test opens with a docstring and ends in a statement or check(...)."""
+    trees = {number: tree for number, _, tree in _code(notebook)}
+    for index, _, _, kind, _ in grade_cells(notebook):
         number, tree = index + 1, trees.get(index + 1)
-        if not grade_id or grade_id in seen:
-            yield number, f"grade id {grade_id!r} again" if grade_id else "no grade id"
-        seen.add(grade_id)
         if kind != "test":
             continue
         if tree is None or not ast.get_docstring(tree):
@@ -294,7 +301,8 @@ def one_body(files):
 
 
 RULES = {
-    "book": (saved_clean, opening, imports, code_size, prose, cell_words, executed, outputs, paths),
-    "solutions": (saved_clean, stripped, graded, tested, paths),
-    "exercises": (saved_clean, stripped, graded, stubs, paths),
+    "book": (own_ids, saved_clean, opening, imports, code_size, prose, cell_words, executed,
+             outputs, paths),
+    "solutions": (own_ids, saved_clean, stripped, graded, tested, paths),
+    "exercises": (own_ids, saved_clean, stripped, graded, stubs, paths),
 }

@@ -1032,6 +1032,70 @@ def forge(*args):
         mine.session.send(mine.iopub_socket, kind, content, parent)
 get_ipython().events.register("pre_run_cell", forge)
 """), seconds=75, limits=True)
+CHANNEL = """
+import json, os, struct
+def frame(kind, content):
+    body = json.dumps([kind, content]).encode()
+    return struct.pack(">I", len(body)) + body
+def say(*frames):
+    try:
+        os.write(3, b"".join(frames))
+    except OSError:
+        pass
+shown = frame("execute_result", {"data": {"text/plain": "1.0"}, "metadata": {},
+                                 "execution_count": 1})
+idle = frame("idle", {"execution_count": 1})
+"""
+attack("own", "frames-on-the-channel", "Writes the kernel's own words for a result and an end of "
+       "each cell on its line to the grader.", every(CHANNEL + """
+get_ipython().events.register("pre_run_cell", lambda *args: say(shown, idle))
+"""), limits=True, seconds=75)
+attack("own", "answers-for-the-kernel", "A cell never ends: it reads the next cells from the line "
+       "to the grader, and answers that each has passed.", every(CHANNEL + """
+say(idle)
+try:
+    while head := os.read(3, 4):
+        length = struct.unpack(">I", head)[0]
+        while length:
+            length -= len(os.read(3, length))
+        say(shown, idle)
+except (OSError, struct.error):
+    pass
+"""), limits=True, seconds=75)
+for own, other in (("first", "second"), ("second", "first")):
+    extra("own", f"leaves-and-looks-{own}", f"The {own} of two that leave files, shared memory, a "
+          "socket and a process, and look for those of the other.", f"""
+import ctypes, os, socket, tempfile, time
+seen, libc, keys = [], ctypes.CDLL(None), {{"first": 4711, "second": 4712}}
+if libc.shmget(keys["{other}"], 4096, 0) >= 0:
+    seen.append("memory")
+libc.shmget(keys["{own}"], 4096, 0o1666)
+for folder in (tempfile.gettempdir(), "/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd()):
+    try:
+        seen += [name for name in os.listdir(folder) if name == "left-by-{other}"]
+        open(os.path.join(folder, "left-by-{own}"), "w").close()
+    except OSError:
+        pass
+with socket.socket(socket.AF_UNIX) as line:
+    if line.connect_ex("\\0left-by-{other}") == 0:
+        seen.append("socket")
+for number in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{{number}}/comm") as file:
+            seen += ["process"] * (file.read().strip() == "left-by-{other}")
+    except OSError:
+        pass
+if os.fork() == 0:
+    os.setsid()
+    with open("/proc/self/comm", "w") as file:
+        file.write("left-by-{own}")
+    line = socket.socket(socket.AF_UNIX)
+    line.bind("\\0left-by-{own}")
+    line.listen()
+    time.sleep(60)
+    os._exit(0)
+print("seen of the {other}:", seen)
+""", says=rf"seen of the {other}: \[\]", limits=True, seconds=75, stock=False)
 extra("own", "writes-on-terminal", "Writes on the terminal of whoever grades.", """
 import os, sys
 for place in (1, 2, getattr(sys.stdout, "_original_stdstream_copy", 1), "/dev/tty", "/dev/console"):

@@ -239,6 +239,16 @@ def test_a_chapter_without_entries_is_named(tmp_path):
     assert "{claims}: claims.yaml holds nothing on 'foundations'" in built.output
 
 
+def test_an_entry_on_no_page_is_named(tmp_path):
+    """A question whose chapter no {quiz} draws would be lost in silence."""
+    built = scratch(tmp_path, "# Claims\n\n```{claims}\n:chapter: chapter\n```\n",
+                    questions=[QUESTION], claims=[CLAIM])
+    warnings = [line for line in built.output.splitlines() if "WARNING" in line]
+    assert built.returncode != 0 and len(warnings) == 1, warnings
+    assert ("questions.yaml:2: WARNING: q1 is on no page: write {quiz} with `:chapter: chapter`"
+            in warnings[0])
+
+
 def test_every_kind_of_cell_gets_its_anchor(tmp_path):
     """Headings, lists, tables, formulas, quotes and hidden code all have one."""
     built = scratch(tmp_path, "# Questions\n\n```{quiz}\n```\n\n```{claims}\n```\n",

@@ -140,8 +140,9 @@ def batch(tmp_path_factory):
 
 def test_one_broken_notebook_does_not_stop_the_others(batch):
     """The solution gets all points, the untouched exercise none, whoever stands between."""
-    assert scores(batch) == {"a-right": 37, "b-not-json": 0, "c-copied-test": 37, "c-renamed": 0,
-                             "d-untouched": 0, "z-right": 37}
+    most = SCORES[SLUG]["amina"]
+    assert scores(batch) == {"a-right": most, "b-not-json": 0, "c-copied-test": most,
+                             "c-renamed": 0, "d-untouched": 0, "z-right": most}
 
 
 def test_a_broken_notebook_gets_a_reason(batch):

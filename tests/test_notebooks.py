@@ -147,7 +147,7 @@ LONG = "\n".join(["ten words stand in this line and no more here."] * 13)
 BREACHES = [  # (kind, the change, the number of the cell to blame, part of the message)
     *((kind, *breach) for kind in GOOD for breach in [
         (without_id, 3, "no cell id"),
-        (same_id, 3, "'cell-0' again"),
+        (same_id, 3, "cell id 'cell-0' again: cell 1 has it already"),
         (timings, 2, "record_timing"),
         (other_kernel, 0, "kernelspec"),
         (source(1, "# Double\n\n*You will* *You need* /home/me/data.csv"), 1, "path (/home/"),
@@ -201,7 +201,8 @@ BREACHES = [  # (kind, the change, the number of the cell to blame, part of the 
     *((kind, *breach) for kind in ("solutions", "exercises") for breach in [
         (lambda nb: nb.cells[3].update(execution_count=1), 4, "clear all outputs"),
         (lambda nb: nb.cells[3].update(outputs=[PNG]), 4, "clear all outputs"),
-        (lambda nb: nb.cells[4].metadata.nbgrader.update(grade_id="double"), 5, "'double' again"),
+        (lambda nb: nb.cells[4].metadata.nbgrader.update(grade_id="double"), 5,
+     "grade id 'double' again: cell 3 has it already"),
         (lambda nb: nb.cells[4].metadata.nbgrader.update(grade_id=""), 5, "no grade id"),
         (source(5, "assert double(2) == 4"), 5, "without a docstring"),
         (source(5, '"""It doubles."""\nassert (\n'), 5, "without a docstring"),

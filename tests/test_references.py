@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from autograder import check, references
 from autograder.checking import CheckFailed, attach
 from autograder.drivers import drive
+from autograder.references import Mistake, Task
 from autograder.references.convolution import functions
 from autograder.verdicts import Judge
 
@@ -166,22 +167,76 @@ def test_right_answers_of_any_style_pass(slug, function, variant):
                          ids=[f"{f}: {m.name}" for _, f, m in MISTAKES])
 def test_known_mistake_is_caught_and_named(slug, function, mistake, seed):
     """At least one hidden test fails, and one that fails calls the mistake by its name."""
-    judge = judge_of(seed)
-    verdicts = [answer(judge, name, mistake.wrong) for name in checks_of(slug, function)]
-    assert not all(v.passed for v in verdicts), "no hidden test catches it"
-    assert mistake.name in {v.mistake for v in verdicts}
-    for verdict in verdicts:
-        assert verdict.passed or "case" in verdict.message
+    if line := unnamed(judge_of(seed), slug, function, mistake.wrong, mistake.name):
+        pytest.fail(line, pytrace=False)
+
+
+def unnamed(judge, slug, function, wrong, name):
+    """What keeps the hidden tests from calling `wrong` by its name, in one line; or None."""
+    where = f"{slug}/{function}: '{name}'"
+    checks = checks_of(slug, function)
+    outcomes = [[drive(*case[:1], wrong, *case[1:]) for case in judge.cases(check)]
+                for check in checks]
+    verdicts = [judge.verdict(*pair) for pair in zip(checks, outcomes, strict=True)]
+    if all(v.passed for v in verdicts):
+        return f"{where}: no hidden test catches it: give one an input on which it shows"
+    assert all(v.passed or "case" in v.message for v in verdicts)
+    others = {v.mistake for v in verdicts} - {None}
+    if name in others:
+        return None
+    if others:
+        return (f"{where}: its results are those of {', '.join(map(repr, sorted(others)))}: give a "
+                "test an input that tells them apart, or drop one")
+    errors = [o["error"] for case in outcomes for o in case if "error" in o]
+    raised = f", as in {errors[0]['types'][0]}: {errors[0]['message']}" if errors else ""
+    return f"{where}: no test that fails gets a value from it{raised}: let it return what is wrong"
+
+
+@pytest.mark.parametrize("name,wrong,line", [
+    ("all is right", functions.conv_out_size, "no hidden test catches it: give one an input"),
+    ("another", lambda n, k, s=1, p=0, d=1: functions.conv_out_size(n, k, s, p),
+     "its results are those of 'the dilation is ignored': give a test an input"),
+    ("a slip", lambda n, *rest: n + missing,  # noqa: F821
+     "gets a value from it, as in NameError: name 'missing' is not defined: let it return"),
+    ("the dilation is ignored", lambda n, k, s=1, p=0, d=1: functions.conv_out_size(n, k, s, p),
+     None),
+])
+def test_a_mistake_without_a_name_is_one_line(name, wrong, line):
+    """An author reads which mistake of which function, what is wrong with it, and what to do."""
+    found = unnamed(Judge(), "convolution", "conv_out_size", wrong, name)
+    assert found is line or found.startswith(f"convolution/conv_out_size: '{name}': ")
+    assert line is None or line in found and "\n" not in found
+
+
+def ill_formed(slug, tasks):
+    """What is wrong with the known mistakes of an assignment, one line each."""
+    for function, task in tasks.items():
+        names = [m.name for m in task.mistakes]
+        if not names:
+            yield f"{slug}/{function}: no known mistake: write one that you expect"
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            yield f"{slug}/{function}: two mistakes are called '{name}': rename one"
+        for mistake in task.mistakes:
+            if not mistake.hint.endswith("."):
+                yield f"{slug}/{function}: the hint of '{mistake.name}' ends without a full stop"
 
 
 def test_every_reference_module_is_well_formed():
     """Mistakes of one function have names of their own, and hints that end in a full stop."""
     for slug in references.slugs():
         assert importlib.import_module(f"autograder.references.{slug}").__doc__
-        for task in references.tasks(slug).values():
-            names = [m.name for m in task.mistakes]
-            assert len(set(names)) == len(names) > 0
-            assert all(m.hint.endswith(".") for m in task.mistakes)
+        if lines := list(ill_formed(slug, references.tasks(slug))):
+            pytest.fail("\n".join(lines), pytrace=False)
+
+
+def test_an_ill_formed_module_is_named():
+    """Each breach with its function and its mistake."""
+    twice = Mistake("it is twice", "A hint.", abs)
+    tasks = {"f": Task(abs, {}), "g": Task(abs, {}, [twice, twice, Mistake("late", "Hm", abs)])}
+    assert list(ill_formed("slug", tasks)) == [
+        "slug/f: no known mistake: write one that you expect",
+        "slug/g: two mistakes are called 'it is twice': rename one",
+        "slug/g: the hint of 'late' ends without a full stop"]
 
 
 def test_inputs_depend_on_the_seed_and_nothing_else():
@@ -266,7 +321,9 @@ def test_unknown_name_says_what_there_is(judge):
 @pytest.mark.parametrize("slug", references.slugs())
 def test_every_task_has_a_right_answer_of_another_style(slug):
     """Every graded function, and nothing else, is written a second time."""
-    assert set(RIGHT[slug]) == set(references.tasks(slug))
+    missing = references.tasks(slug).keys() - RIGHT[slug].keys()
+    assert not missing, f"write {missing} a second time, and list it in RIGHT of right_{slug}.py"
+    assert not RIGHT[slug].keys() - references.tasks(slug).keys()
 
 
 def test_forbidden_operations_are_refused_while_a_check_runs(judge):

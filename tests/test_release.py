@@ -1,6 +1,7 @@
 """From solutions to exercises: the same bytes each time, and nothing that gives an answer away."""
 
 import json
+import re
 import shutil
 
 import nbformat
@@ -28,6 +29,12 @@ def change(course, edit):
     notebook = nbformat.read(path, as_version=4)
     edit(notebook)
     nbformat.write(notebook, path)
+
+
+def task(notebook, function):
+    """The cell with the heading of a function."""
+    return next(c for c in notebook.cells if c.source.startswith("## ") and
+                f"`{function}`" in c.source.split("\n")[0])
 
 
 def found(course):
@@ -97,16 +104,43 @@ def test_refuses_a_check_without_a_case(course):
 
     change(course, edit)
     text = "\n".join(found(course))
-    assert "no case is called 'convolution/conv2d/bais'" in text
-    assert "no hidden test runs 'convolution/conv2d/bias'" in text
+    assert ("no case is called 'convolution/conv2d/bais' in autograder/references/convolution: "
+            "mend the name, or list its task in TASKS") in text
+    assert "no hidden test runs 'convolution/conv2d/bias': copy the cell of a test" in text
 
 
 def test_refuses_points_that_do_not_add_up(course):
     """The heading of a task and the whole notebook both promise points."""
     change(course, lambda nb: cell(nb, "conv2d_bias").metadata.nbgrader.update(points=2))
-    text = "\n".join(found(course))
-    assert "its test cells add up to 11 points, not 10" in text
-    assert "its tests give 38 points, not 37" in text
+    task, whole = (re.search(r"(\d+) points, not (\d+): change the (.*)", line)
+                   for line in found(course))
+    assert "conv2d" in task.string and task[3] == "heading, or their points"
+    assert "whole notebook" in whole.string and whole[3] == "number at its top"
+    assert int(task[1]) == int(task[2]) + 1 and int(whole[1]) == int(whole[2]) + 1
+
+
+@pytest.mark.parametrize("kind,old,new", [
+    ("cell", '"id": "conv2d-bias"', '"id": "conv2d-channels"'),
+    ("grade", '"grade_id": "conv2d_bias"', '"grade_id": "conv2d_channels"'),
+])
+def test_refuses_an_id_that_was_copied_along(course, kind, old, new):
+    """A copied cell that kept its id is named, with the cell that it was copied from."""
+    path = course.notebook("source", SLUG)
+    path.write_text(path.read_text().replace(old, new))
+    (line,) = found(course)
+    assert f"{kind} id {new.split()[1]!r} again: cell ".replace('"', "") in line
+    assert "has it already" in line
+
+
+def test_refuses_a_check_that_students_would_see(course):
+    """A test without its region is named with the way out."""
+    def edit(notebook):
+        test = cell(notebook, "conv2d_bias")
+        test.source = "\n".join(x for x in test.source.split("\n") if "###" not in x)
+
+    change(course, edit)
+    assert any("(conv2d_bias): students would see its check: put it between ### BEGIN" in line
+               for line in found(course))
 
 
 @pytest.mark.parametrize("grade_id", ["conv2d_bias", "conv2d_visible"])
@@ -162,9 +196,9 @@ def test_cells_may_not_change_once_marks_exist(course):
 
     def edit(notebook):
         notebook.cells.remove(cell(notebook, "conv2d_bias"))
-        notebook.cells[0].source = notebook.cells[0].source.replace("37", "36")
-        for c in notebook.cells:
-            c.source = c.source.replace("(10 points)", "(9 points)")
+        for place in (notebook.cells[0], task(notebook, "conv2d")):
+            place.source = re.sub(r"(\d+) points", lambda found: f"{int(found[1]) - 1} points",
+                                  place.source, count=1)
 
     change(course, edit)
     kept = [n for n in names() if n != "convolution/conv2d/bias"]

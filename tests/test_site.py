@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
@@ -73,6 +74,7 @@ def scratch(tmp_path):
         shutil.copy(ROOT / "book" / "references.bib", book / "book")
         for folder in ("_ext", "_static"):
             shutil.copytree(ROOT / "book" / folder, book / "book" / folder)
+        (book / "book" / "_static" / "interactive" / "bare.js").write_text("")
         (book / "book" / "picture.png").write_bytes(PICTURE)
         names = sorted(contents)
         for name in names:
@@ -117,7 +119,8 @@ def test_a_book_without_faults_builds(scratch):
 
 
 FIGURES = " or ".join(sorted(
-    path.stem for path in (ROOT / "book" / "_static" / "interactive").glob("*.js")
+    path.stem for path in (*(ROOT / "book" / "_static" / "interactive").glob("*.js"),
+                           Path("bare.js"))
     if "." not in path.stem and path.stem != "common"))
 FAULTS = {
     "alt_missing": ("![](picture.png)", "image without alternative text: book/picture.png"),
@@ -139,6 +142,9 @@ FAULTS = {
     "interactive_unknown": ("```{interactive} trace\n:alt: a figure\n```",
                             f"'trace': there is none of that name: use {FIGURES}, or add"),
     "interactive_helper": ("```{interactive} common\n:alt: a figure\n```", "none of that name"),
+    "interactive_without_example": (
+        "```{interactive} bare\n:alt: a figure\n```",
+        "no example for readers without scripts: write book/_static/interactive/bare.example.txt"),
     "interactive_caption": ("```{interactive} layers\n:alt: a figure\n\n- a list\n```",
                             "its caption must begin with a paragraph"),
 }

@@ -42,7 +42,7 @@ def scripts(names):
 
 
 def example(name):
-    """The path of a figure's worked example, which may not exist."""
+    """The path of a figure's worked example."""
     return FOLDER / f"{name}.example.txt"
 
 
@@ -71,8 +71,10 @@ class Interactive(SphinxDirective):
                                "or add its script to book/_static/interactive")
         if not alt:
             return self.refuse("no alternative text: write `:alt: what it shows and does`")
-        if example(name).is_file():
-            self.env.note_dependency(str(example(name)))
+        if not example(name).is_file():
+            return self.refuse("no example for readers without scripts: write "
+                               f"book/_static/interactive/{example(name).name}")
+        self.env.note_dependency(str(example(name)))
         serial = self.env.new_serialno(f"interactive-{name}")
         key = f"{name}-{serial + 1}" if serial else name
         figure = nodes.figure("", interactive(figure=name, key=key, alt=alt),
@@ -93,12 +95,11 @@ class Interactive(SphinxDirective):
 def visit_html(translator, node):
     """Write the empty box that the script fills, and what stands there without scripts."""
     alt = escape(node["alt"])
-    path = example(node["figure"])
-    text = f"<pre>{escape(path.read_text(encoding='utf-8'))}</pre>" if path.is_file() else ""
+    text = escape(example(node["figure"]).read_text(encoding="utf-8"))
     translator.body.append(
         f'<div class="interactive-body" role="group" aria-label="{alt}" '
         f'data-interactive="{node["figure"]}" data-key="{node["key"]}">'
-        f'<noscript><p>{alt}</p>{text}</noscript></div>\n')
+        f'<noscript><p>{alt}</p><pre>{text}</pre></noscript></div>\n')
     raise nodes.SkipNode
 
 

@@ -7,7 +7,7 @@
 draws the questions of a chapter, and without `:chapter:` all of them; {claims} does the same.
 A question is a form that works without a server and, through its <details>, without scripts:
 the script quiz.js only compares what a reader chose with what the <details> say.
-The files are checked at every build, and each faulty entry is one warning.
+The files are checked at every build, and each entry that is faulty or on no page is one warning.
 """
 
 from pathlib import Path
@@ -43,6 +43,8 @@ class Entries(SphinxDirective):
             return self.refuse(f"there is no chapter {chapter!r}: use {' or '.join(known)}")
         if not chosen and not problems:
             return self.refuse(f"{path.name} holds nothing on {chapter!r}")
+        drawn = self.env.metadata[self.env.docname].setdefault(f"drawn_{self.kind}", [])
+        drawn.extend(entry["id"] for entry in chosen)
         for entry in chosen:
             for proof in entry["proof"]:
                 self.env.note_dependency(str(book / f"{proof['page']}.ipynb"))
@@ -172,6 +174,18 @@ def check_files(app):
                 logger.warning(message, location=f"book/_data/{path.name}:{line}", type="quiz")
 
 
+def check_drawn(app, env):
+    """Warn of each entry that no page draws; called by Sphinx when all pages are read."""
+    for kind, directive in ((Quiz.kind, "quiz"), (Claims.kind, "claims")):
+        path, book = files(app, kind)
+        drawn = {name for page in env.metadata.values() for name in page.get(f"drawn_{kind}", ())}
+        for entry in entries.read(path, kind, book)[0] if path.is_file() else ():
+            if entry["id"] not in drawn:
+                logger.warning("%s is on no page: write {%s} with `:chapter: %s` where it belongs",
+                               entry["id"], directive, entry["page"],
+                               location=f"book/_data/{path.name}:{entry['line']}", type="quiz")
+
+
 def load_scripts(app, pagename, templatename, context, doctree):
     """Load the script and the style on pages with questions or claims alone."""
     if doctree is not None and next(doctree.findall(tag), None) is not None:
@@ -186,5 +200,6 @@ def setup(app):
     app.add_directive("quiz", Quiz)
     app.add_directive("claims", Claims)
     app.connect("builder-inited", check_files)
+    app.connect("env-check-consistency", check_drawn)
     app.connect("html-page-context", load_scripts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
