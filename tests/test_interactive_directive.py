@@ -23,8 +23,11 @@ def test_the_same_figure_twice(visit):
 def test_a_link_scrolls_to_its_figure_and_a_heading_stays_a_heading(visit):
     """The first figure of an address is shown; other fragments change no figure."""
     tab = visit(hash="#layers:n=20,l=3.2.1.1")
-    tab.wait_for_function("scrollY > 300")
-    assert 0 <= root(tab, "layers").bounding_box()["y"] < 450
+    figure = root(tab, "layers").element_handle()
+    tab.wait_for_function("""(e) => {
+      const { top } = e.getBoundingClientRect();
+      return scrollY > 300 && 0 <= top && top < 450;
+    }""", arg=figure)  # it may move once more while the page settles
     shown = root(tab, "layers").inner_text()
     tab.evaluate("location.hash = '#a-heading'")
     assert root(tab, "layers").inner_text() == shown
