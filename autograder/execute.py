@@ -47,7 +47,6 @@ class TrustedExecute(Execute):
                                                "others in each run.").tag(config=True)
 
     forked = None  # the warm kernel that runs
-    turn = staticmethod(contextlib.nullcontext)  # around a notebook's run, if others run, too
     _judge = None  # one per process: it remembers expected outcomes
 
     def __init__(self, *args, **kwargs):
@@ -74,7 +73,7 @@ class TrustedExecute(Execute):
         self.timeout_func = self._seconds_for
         self.shutdown_kernel = "immediate"
         self.desk = Desk(self.judge())
-        self.deadline, self.waited = monotonic() + self.budget, 0.0
+        self.deadline = monotonic() + self.budget
         self.printed = 0  # bytes that the notebook has put out
         self.lost = {}  # cell number -> why it has no result
         if nb.cells and nb.cells[0].get("id") == REASON:
@@ -113,7 +112,7 @@ class TrustedExecute(Execute):
         `done` holds the numbers of earlier cells whose definitions later ones may need.
         """
         index = start
-        with self._a_kernel() as kernel, self._my_turn():
+        with self._a_kernel() as kernel:
             for earlier in list(done):
                 if monotonic() > self.deadline or self._run_cell(earlier):
                     done.remove(earlier)  # it ran before, and does not any more
@@ -151,16 +150,6 @@ class TrustedExecute(Execute):
                 yield self.km
         finally:
             self.km = self.kc = None
-
-    @contextlib.contextmanager
-    def _my_turn(self):
-        """The turn of this notebook; the time until it comes is not the notebook's."""
-        begun = monotonic()
-        with self.turn():
-            waited = monotonic() - begun
-            self.waited += waited
-            self.deadline += waited
-            yield
 
     def _run_cell(self, index):
         """Run one cell; return why its kernel can't be used any more, or None."""

@@ -7,7 +7,6 @@ of memory, and yield (paper, `Marked` or the text of a failure) in the order in 
 import contextlib
 import multiprocessing
 import os
-import tempfile
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
 
 from pebble import ProcessExpired, ProcessPool
@@ -20,19 +19,14 @@ from autograder.warm import ForkServer
 PRELOAD = ["torch", "autograder.worker", "autograder.verdicts", "autograder.desk"]
 ATTEMPTS = 3  # for a paper whose worker was lost
 GRACE = 60  # seconds that a worker has beyond the notebook's budget
-TURNS = 2  # workers of a job: the notebook of one runs while the other writes down or prepares
-AHEAD = 1  # papers for each job that are handed out and wait
+AHEAD = 2  # papers for each worker that are handed out
 
 
 class LocalPool:
-    """Worker processes on this machine, which fork notebooks from one server if that is `warm`.
-
-    `jobs` is how many notebooks run at the same time.
-    """
+    """Worker processes on this machine, which fork notebooks from one server if that is `warm`."""
 
     def __init__(self, jobs, warm=True):
         self.jobs, self.warm, self.forks = jobs, warm, None
-        self.seats = tempfile.TemporaryDirectory(prefix="seats-")
 
     @contextlib.contextmanager
     def serving(self, job, seconds):
@@ -46,10 +40,9 @@ class LocalPool:
             except SandboxError as error:
                 raise CourseError(str(error)) from None
         folder = self.forks and str(self.forks.folder)
-        self.seconds = TURNS * seconds + GRACE  # the others' turns may take as long
-        self.pool = ProcessPool(max_workers=TURNS * self.jobs, context=context,
-                                initializer=worker.begin,
-                                initargs=[job, folder, self.seats.name, self.jobs])
+        self.seconds = seconds + GRACE
+        self.pool = ProcessPool(max_workers=self.jobs, context=context,
+                                initializer=worker.begin, initargs=[job, folder])
         try:
             yield self
             self.pool.close()
@@ -61,7 +54,6 @@ class LocalPool:
 
     def close(self):
         """End the fork server."""
-        self.seats.cleanup()
         if self.forks:
             self.forks.close()
 
@@ -69,7 +61,7 @@ class LocalPool:
         """Mark papers; see the module."""
         papers, running, again = iter(papers), {}, []
         while True:
-            while len(running) < (TURNS + AHEAD) * self.jobs:
+            while len(running) < AHEAD * self.jobs:
                 paper, attempt = again.pop() if again else (next(papers, None), 1)
                 if paper is None:
                     break
@@ -136,7 +128,7 @@ class Cluster:
         """Mark papers; see the module."""
         papers, running, alone = iter(papers), {}, []
         while True:
-            slots = 2 * sum(self.client.nthreads().values()) or 1
+            slots = AHEAD * sum(self.client.nthreads().values()) or 1
             while len(running) < slots:
                 shard = [alone.pop()] if alone else [
                     paper for _, paper in zip(range(self.shard), papers, strict=False)]

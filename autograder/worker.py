@@ -23,7 +23,7 @@ from nbgrader.preprocessors import AssignLatePenalties, GetGrades, SaveAutoGrade
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from autograder import turns, warm
+from autograder import warm
 from autograder.execute import TrustedExecute
 from autograder.findings import findings
 from autograder.rebuild import Unreadable, read_bytes, rebuild, unreadable
@@ -33,7 +33,7 @@ MEMORY = 4 * GB  # that a worker may allocate beyond what it has at its start
 PDEATHSIG = 1
 # Not parts of what marks depend on: how work is handed out, written down and told.
 ELSEWHERE = {"__main__", "course", "export", "grading", "journal", "pool", "progress", "records",
-             "release", "rules", "sample", "similar", "turns"}
+             "release", "rules", "sample", "similar"}
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,6 @@ class Marker:
             if not issubclass(made, SaveAutoGrades | AssignLatePenalties):  # theirs is a gradebook
                 self.preprocessors.append(made(parent=self.exporter))
         self.execute = next(p for p in self.preprocessors if isinstance(p, TrustedExecute))
-        self.execute.turn = turns.turn
         self.pages = self._pages(config) if job.feedback else None
 
     def _pages(self, config):
@@ -191,7 +190,7 @@ class Marker:
         lost = {_name(notebook, i): why for i, why in self.execute.lost.items()}
         page = self._page(paper, notebook, scores, comments) if self.pages else None
         return Marked(paper.student, text, page, scores, comments, mistakes, notes, broken,
-                      {} if broken else lost, monotonic() - begun - self.execute.waited)
+                      {} if broken else lost, monotonic() - begun)
 
     def rebuilt(self, paper):
         """The master copy with the student's answers, and why the paper is broken or None."""
@@ -240,14 +239,10 @@ def marker(job):
 _job = None
 
 
-def begin(job, forks, seats, jobs):
-    """Make this process a worker of a pool on this machine, with a fork server or None.
-
-    `seats` is the pool's folder for `autograder.turns`; `jobs` notebooks run at the same time.
-    """
+def begin(job, forks):
+    """Make this process a worker of a pool on this machine, with a fork server or None."""
     global _job
     _job = job
-    turns.take_seat(seats, jobs)
     ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)  # a worker does not outlive its pool
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that is for the pool to act on
     limit_memory()
