@@ -18,6 +18,11 @@ DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (
     torch.uint8, torch.bool)}
 
 
+def send(connection, value):
+    """Write one tree to a socket; see `frame`."""
+    connection.sendall(frame(value))
+
+
 def frame(value):
     """The bytes of one tree of tensors, numbers, strings, None, tuples and dictionaries.
 
@@ -36,9 +41,9 @@ def receive(connection):
     lengths = struct.unpack(">II", _exactly(connection, 8))
     if sum(lengths) > LARGEST or lengths[0] > LARGEST_HEADER:
         raise ValueError("frame too large")
-    content = _exactly(connection, sum(lengths))
+    header, body = (_exactly(connection, length) for length in lengths)
     try:
-        return _tree(json.loads(content[:lengths[0]]), memoryview(content[lengths[0]:]), [0])
+        return _tree(json.loads(header), memoryview(bytearray(body)), [0])
     except (KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
         raise ValueError("not a frame") from error
 
@@ -50,7 +55,7 @@ def _exactly(connection, length):
         if not part:
             raise EOFError
         parts += part
-    return parts
+    return bytes(parts)
 
 
 def _flat(value, buffers):
