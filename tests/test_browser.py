@@ -42,7 +42,7 @@ def violations(tab):
     """The WCAG 2.2 A and AA rules that axe finds broken, each with its first element."""
     from axe_playwright_python.sync_playwright import Axe
 
-    # the other results need not be told: they take most of the time
+    # what passes need not be told, and takes time to tell
     options = {"runOnly": WCAG, "resultTypes": ["violations"]}
     found = Axe().run(tab, options=options).response["violations"]
     return [f"{rule['id']} in {len(rule['nodes'])} places, first {rule['nodes'][0]['html'][:200]}"
