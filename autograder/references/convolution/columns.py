@@ -165,11 +165,11 @@ def conv2d_im2col():
     return Task(right.conv2d_im2col, {
         "values": Behaviour(lambda draw: [
             picture(draw, (1, 1, 4, 5), (2, 1, 2, 2), bias=False, flips=True),
-            picture(draw, (3, 2, 6, 7), (4, 2, 3, 2), flips=True),
+            picture(draw, (3, 2, 4, 5), (4, 2, 3, 2), flips=True),
         ]),
         "stride_padding": Behaviour(lambda draw: [
-            picture(draw, (2, 3, 7, 10), (4, 3, 3, 5), stride=2, padding=1),
-            picture(draw, (1, 2, 9, 8), (3, 2, 3, 3), stride=(2, 3), padding=(0, 2)),
+            picture(draw, (2, 2, 5, 6), (3, 2, 2, 3), stride=2, padding=1),
+            picture(draw, (1, 2, 6, 5), (3, 2, 3, 2), stride=(2, 3), padding=(0, 2)),
         ]),
     }, CONV2D_IM2COL)
 
