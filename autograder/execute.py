@@ -11,6 +11,7 @@ import ast
 import asyncio
 import contextlib
 import functools
+import gc
 import secrets
 from time import monotonic
 
@@ -61,6 +62,7 @@ class TrustedExecute(Execute):
         seed = cls._judge.seed if cls._judge and self.seed is None else self.seed
         if cls._judge is None or cls._judge.seed != seed:
             cls._judge = Judge(secrets.randbits(60) if seed is None else seed)
+            gc.freeze()  # torch and nbgrader stay: collections need not look at them each time
         return cls._judge
 
     def preprocess(self, nb, resources, km=None):

@@ -16,7 +16,9 @@ from autograder.course import CourseError
 from autograder.sandbox import SandboxError
 from autograder.warm import ForkServer
 
-PRELOAD = ["torch", "autograder.worker", "autograder.verdicts", "autograder.desk"]
+# The last one torch imports, and sympy with it, when autograd is first given a gradient.
+PRELOAD = ["torch", "autograder.worker", "autograder.verdicts", "autograder.desk",
+           "torch.fx.experimental.symbolic_shapes"]
 ATTEMPTS = 3  # for a paper whose worker was lost
 GRACE = 60  # seconds that a worker has beyond the notebook's budget
 AHEAD = 2  # papers for each worker that are handed out
