@@ -31,13 +31,23 @@ class Remote:
     """The grader behind a Unix socket."""
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.kept = path, None  # a connection at which nothing is under way
 
     def _ask(self, question):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.connect(self.path)
-            wire.send(connection, question)
-            return wire.receive(connection)
+        frame = wire.frame(question)
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            with contextlib.suppress(OSError, EOFError):  # the grader has closed it
+                return self._exchange(kept, frame)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(self.path)
+        return self._exchange(connection, frame)
+
+    def _exchange(self, connection, frame):
+        connection.sendall(frame)
+        answer = wire.receive(connection)
+        self.kept = connection  # an interrupted exchange leaves none: its answer would come later
+        return answer
 
     def open(self, name):
         """The cases of a check and the torch operations that it forbids."""

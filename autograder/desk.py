@@ -5,6 +5,7 @@ each once, and the verdict on an answer stays here: a kernel cannot learn expect
 """
 
 import contextlib
+import selectors
 import socket
 import threading
 
@@ -13,6 +14,7 @@ from autograder.references import UnknownCheck
 from autograder.verdicts import Verdict
 
 SECONDS = 10  # how long one message may take to arrive
+CONNECTIONS = 4  # of a kernel that needs one; the oldest goes when there are more
 
 
 class Desk:
@@ -49,17 +51,37 @@ class Desk:
                 thread.join(SECONDS)
 
     def _serve(self, server):
-        """One connection after another, one question each."""
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(SECONDS)
-                # A kernel that hangs up or talks nonsense has no answer, and so no verdict.
-                with contextlib.suppress(OSError, EOFError, ValueError, TypeError):
-                    connection.sendall(self._answer(wire.receive(connection)))
+        """Answer one question after another, each on whatever connection it comes."""
+        connections = []
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(server, selectors.EVENT_READ)
+            while True:
+                ready = waiting.select()[0][0].fileobj
+                if ready is not server:
+                    gone = [] if self._serves(ready) else [ready]
+                else:
+                    try:
+                        connections.append(server.accept()[0])
+                    except OSError:  # it was shut down
+                        break
+                    connections[-1].settimeout(SECONDS)
+                    waiting.register(connections[-1], selectors.EVENT_READ)
+                    gone = connections[:-CONNECTIONS]
+                for connection in gone:
+                    waiting.unregister(connection)
+                    connections.remove(connection)
+                    connection.close()
+        for connection in connections:
+            connection.close()
+
+    def _serves(self, connection):
+        """Answer a question, and return whether the connection is good for another one."""
+        # A kernel that hangs up or talks nonsense has no answer, and so no verdict.
+        try:
+            connection.sendall(self._answer(wire.receive(connection)))
+            return True
+        except (OSError, EOFError, ValueError, TypeError):
+            return False
 
     def _answer(self, question):
         """The frame to send back for one question."""

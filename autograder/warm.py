@@ -224,12 +224,13 @@ class WarmKernel:
             raise sandbox.SandboxError("the kernel was not started, no sandbox could be made: "
                                        f"{said[-1] if said else 'it did not stand'}") from None
 
-    def run(self, source, seconds, count=True):
+    def run(self, source, seconds, count=True, test=False):
         """Run a cell, and yield (kind, content) of each message; the last is of the kind "idle".
 
-        Raises TooLate if it runs for more than `seconds`, and KernelDied.
+        `count` gives it a number and a place in the history; `test` says that it is hidden tests
+        and nothing else. Raises TooLate if it runs for more than `seconds`, and KernelDied.
         """
-        self._send({"run": source, "count": count})
+        self._send({"run": source, "count": count, "test": test})
         yield from self.messages(seconds)
 
     def messages(self, seconds):

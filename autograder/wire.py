@@ -18,11 +18,6 @@ DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (
     torch.uint8, torch.bool)}
 
 
-def send(connection, value):
-    """Write one tree to a socket; see `frame`."""
-    connection.sendall(frame(value))
-
-
 def frame(value):
     """The bytes of one tree of tensors, numbers, strings, None, tuples and dictionaries.
 
@@ -41,9 +36,9 @@ def receive(connection):
     lengths = struct.unpack(">II", _exactly(connection, 8))
     if sum(lengths) > LARGEST or lengths[0] > LARGEST_HEADER:
         raise ValueError("frame too large")
-    header, body = (_exactly(connection, length) for length in lengths)
+    content = _exactly(connection, sum(lengths))
     try:
-        return _tree(json.loads(header), memoryview(bytearray(body)), [0])
+        return _tree(json.loads(content[:lengths[0]]), memoryview(content[lengths[0]:]), [0])
     except (KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
         raise ValueError("not a frame") from error
 
@@ -55,7 +50,7 @@ def _exactly(connection, length):
         if not part:
             raise EOFError
         parts += part
-    return bytes(parts)
+    return parts
 
 
 def _flat(value, buffers):

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
 from autograder import references, scan, wire
-from autograder.desk import Desk
-from autograder.drivers import Forbidden, drive, with_all, without
+from autograder.checking import Remote
+from autograder.desk import CONNECTIONS, Desk
+from autograder.drivers import Forbidden, drive, linger, with_all, without
 from autograder.export import SafeCsvExportPlugin
 from autograder.feedback import ShowBehaviour
 from autograder.outputs import LONGEST, Collector
@@ -78,7 +79,7 @@ def test_every_tree_comes_through(tree):
     """What is sent is what is received."""
     left, right = socket.socketpair()
     with left, right:
-        wire.send(left, tree)
+        left.sendall(wire.frame(tree))
         assert same(wire.receive(right), tree)
 
 
@@ -116,20 +117,20 @@ def test_only_plain_values_can_be_sent():
     with left, right:
         for value in (object(), {"a": {1}}, torch.zeros(2, dtype=torch.complex64), b"bytes"):
             with pytest.raises(TypeError):
-                wire.send(left, value)
+                left.sendall(wire.frame(value))
 
 
 @pytest.fixture
 def desk(tmp_path):
     """A desk that listens, and a way to ask it."""
     desk = Desk(Judge(5))
-    path = tmp_path / "judge.sock"
+    desk.path = path = tmp_path / "judge.sock"
 
     def ask(question, raw=None):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))
             try:
-                connection.sendall(raw) if raw else wire.send(connection, question)
+                connection.sendall(raw or wire.frame(question))
                 connection.shutdown(socket.SHUT_WR)
                 return wire.receive(connection)
             except (EOFError, ConnectionError):
@@ -216,6 +217,55 @@ def test_garbage_does_not_stop_the_desk(desk):
     desk.expect([NAME])
     assert ask({"judge": NAME, "outcomes": answers(ask)}) == {}
     assert desk.verdicts[NAME].passed
+
+
+def test_one_connection_serves_all_questions(desk):
+    """The student's side keeps it."""
+    desk, _ = desk
+    desk.expect([NAME])
+    remote = Remote(str(desk.path))
+    cases, _ = remote.open(NAME)
+    kept = remote.kept
+    remote.judge(NAME, tuple(drive(*case[:1], functions.conv2d, *case[1:]) for case in cases))
+    assert remote.kept is kept is not None
+    assert desk.verdicts[NAME].passed
+
+
+def test_a_closed_connection_is_made_anew(desk):
+    """Connections that others open and leave cost no answer, however many they are."""
+    desk, _ = desk
+    desk.expect([NAME])
+    remote = Remote(str(desk.path))
+    cases, _ = remote.open(NAME)
+    idle = [socket.socket(socket.AF_UNIX) for _ in range(3 * CONNECTIONS)]
+    for connection in idle:
+        connection.connect(str(desk.path))
+    assert idle[0].recv(1) == b""  # the oldest was closed; so was the one before, which is kept
+    remote.judge(NAME, tuple(drive(*case[:1], functions.conv2d, *case[1:]) for case in cases))
+    assert desk.verdicts[NAME].passed
+    for connection in idle:
+        connection.close()
+
+
+def test_an_interrupted_question_leaves_no_answer_to_the_next(desk, monkeypatch):
+    """A cell was stopped while it waited for inputs; the next check gets its own."""
+    desk, _ = desk
+    desk.expect([NAME])
+    remote = Remote(str(desk.path))
+    own, receive = threading.get_ident(), wire.receive
+
+    def stopped(connection):
+        if threading.get_ident() == own:  # and not the desk's thread
+            raise KeyboardInterrupt
+        return receive(connection)
+
+    assert remote.open(NAME)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(wire, "receive", stopped)
+        remote.open(NAME)
+    desk.expect(["convolution/conv2d/dtype"])
+    cases, _ = remote.open("convolution/conv2d/dtype")
+    assert len(cases) == len(desk.judge.cases("convolution/conv2d/dtype"))
 
 
 def png():
@@ -471,6 +521,33 @@ def test_two_threads_drive_at_once():
         thread.join()
         pytest.raises(Forbidden, F.conv2d, IMAGE, KERNEL)
     F.conv2d(IMAGE, KERNEL)
+
+
+def test_refusals_that_linger_end_when_they_must():
+    """They stay from block to block, change with the names, and are gone when they are to go."""
+    def refuses():
+        outcomes = [drive("call", fn, (), {}) for fn in (
+            lambda: F.conv2d(IMAGE, KERNEL), lambda: F.layer_norm(IMAGE, (5,)))]
+        return tuple("error" in outcome for outcome in outcomes)
+
+    before = placed()
+    linger(True)
+    try:
+        with without(CONV):
+            assert refuses() == (True, False)
+        assert refuses() == (True, False)
+        with without(CONV), with_all():
+            assert refuses() == (False, False)
+        with without(NORM):
+            assert refuses() == (False, True)
+        assert refuses() == (False, True)
+    finally:
+        linger(False)
+    assert refuses() == (False, False)
+    with without(CONV):
+        pass
+    assert refuses() == (False, False)
+    assert placed() == before
 
 
 def test_refusals_work_in_a_fork_and_print_nothing():

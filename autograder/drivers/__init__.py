@@ -72,7 +72,7 @@ class _Refusals:
     def __init__(self):
         self.blocks = collections.Counter()  # names -> how many blocks that run are without them
         self.names, self.libraries = frozenset(), contextlib.ExitStack()
-        self.lock = threading.RLock()
+        self.lingering, self.lock = False, threading.RLock()
 
     @contextlib.contextmanager
     def block(self, names):
@@ -83,12 +83,19 @@ class _Refusals:
         finally:
             self._change(names, -1)
 
+    def linger(self, on):
+        """Whether refusals stay when no block runs any more, for the next block of the same names.
+        """
+        with self.lock:
+            self.lingering = on
+            self._change(None, 0)
+
     def _change(self, names, by):
         with self.lock:
             self.blocks[names] += by
             running = +self.blocks
             names = frozenset() if None in running else frozenset().union(*running)
-            if names == self.names:
+            if names == self.names or self.lingering and not running:
                 return
             self.names = frozenset()
             self.libraries.close()
@@ -110,6 +117,15 @@ def without(names):
     names; calls of what is allowed cost nothing.
     """
     return _refusals.block(frozenset(names))
+
+
+def linger(on):
+    """Whether the refusals of `without` may outlast its block, until the next or `linger(False)`.
+
+    To begin and end a block is the dearest part of many a test: so they stay between test cells
+    that follow one another, where nothing of a student's runs.
+    """
+    _refusals.linger(on)
 
 
 def with_all():
