@@ -138,8 +138,12 @@ class TrustedExecute(Execute):
             reason = unavailable()
             if reason:
                 raise SandboxError(reason)
+            server = warm.server()
+            # These are the master copy's: what a student wrote is compiled in the sandbox.
+            server.prepare(cell.source for cell in self.nb.cells
+                           if cell.cell_type == "code" and is_locked(cell))
             try:
-                with (contextlib.closing(warm.server().kernel(self.limits)) as self.forked,
+                with (contextlib.closing(server.kernel(self.limits)) as self.forked,
                       self.desk.listening(self.forked.socket)):
                     yield self.forked
             finally:

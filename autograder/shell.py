@@ -9,12 +9,15 @@ messages, and the last is ``idle``.
 import ast
 import base64
 import builtins
+import contextlib
+import copy
 import getpass
 import inspect
 import os
 import random
 import signal
 import sys
+import warnings
 import zlib
 from types import TracebackType
 
@@ -31,6 +34,7 @@ from IPython.paths import get_ipython_dir
 from stack_data import RepeatedFrames
 from traitlets import Type
 
+INSIDE = 2  # the number that a notebook's process has in its sandbox
 DEEPEST, KEPT = 100, 10  # calls in a traceback; of a deeper one, at each end
 SEEN = {"TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1",
         "PAGER": "cat", "GIT_PAGER": "cat",
@@ -77,13 +81,53 @@ class Displays(DisplayPublisher):
 
 
 class Compiler(CachingCompiler):
-    """Names the files of cells as ipykernel does; IPython's tracebacks depend on it."""
+    """Names the files of cells as ipykernel does, on which IPython's tracebacks depend, and knows
+    cells that were compiled before the process of a notebook began.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.first = self.flags
+        self.trees, self.codes = {}, {}  # of prepared cells: by source, by statement
+        self.last = None, None  # a source and its tree, from who looked for IPython's own syntax
 
     def get_code_name(self, raw_code, code, number):
         """The name of a file that does not exist."""
-        name = f"/tmp/ipykernel_{os.getpid()}/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+        name = file_name(raw_code, os.getpid())
         inspect.modulesbyfile[name] = ""  # no module's: a traceback would ask each of thousands
         return name
+
+    def prepare(self, source, name):
+        """Compile a cell, statement by statement as IPython does, for a process to come."""
+        tree = compile(source, name, "exec", self.first | ast.PyCF_ONLY_AST, True)
+        flags, end = self.first | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, len(tree.body) - 1
+        for i, node in enumerate(tree.body):
+            shows = i == end and isinstance(node, ast.Expr)
+            module = ast.Interactive([node]) if shows else ast.Module([node], [])
+            code = compile(module, name, "single" if shows else "exec", flags, True)
+            self.codes[node, type(module), flags] = code
+        self.trees[source] = tree
+
+    def ast_parse(self, source, filename="<unknown>", symbol="exec"):
+        """The tree of a cell; None of this is for cells after a ``from __future__``."""
+        if symbol == "exec" and self.flags == self.first:
+            (last, tree), self.last = self.last, (None, None)
+            if source in self.trees or source == last:
+                return self.trees.get(source, tree)
+        return super().ast_parse(source, filename, symbol)
+
+    def __call__(self, source, filename, symbol, **options):
+        """The code of a statement."""
+        if isinstance(source, ast.Module | ast.Interactive) and len(source.body) == 1:
+            code = self.codes.get((source.body[0], type(source), self.flags))
+            if code is not None and code.co_filename == filename:
+                return code
+        return super().__call__(source, filename, symbol, **options)
+
+
+def file_name(source, process):
+    """What a cell's file is called in a process with this number."""
+    return f"/tmp/ipykernel_{process}/{zlib.crc32(source.encode('utf-8', 'replace'))}.py"
 
 
 class Syntax(TransformerManager):
@@ -93,17 +137,21 @@ class Syntax(TransformerManager):
 
     def __init__(self):
         super().__init__()
-        self.known = tuple(self.token_transformers)
+        self.known, self.compiler = tuple(self.token_transformers), None
 
     def do_token_transforms(self, lines):
         """The lines with magics and the like made into calls."""
         source = "".join(lines)
-        if tuple(self.token_transformers) == self.known and "\\" not in source:  # a parser may warn
-            try:
-                compile(source, "<unknown>", "exec", ast.PyCF_ONLY_AST)
+        if tuple(self.token_transformers) == self.known:
+            if source in self.compiler.trees:
                 return lines
-            except (SyntaxError, ValueError, MemoryError, RecursionError):
-                pass
+            if "\\" not in source:  # a parser may warn
+                try:
+                    tree = compile(source, "<unknown>", "exec", ast.PyCF_ONLY_AST)
+                    self.compiler.last = source, tree
+                    return lines
+                except (SyntaxError, ValueError, MemoryError, RecursionError):
+                    pass
         return super().do_token_transforms(lines)
 
 
@@ -117,6 +165,18 @@ class Shell(InteractiveShell):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, input_transformer_manager=Syntax(), **kwargs)
+        self.input_transformer_manager.compiler = self.compile
+
+    def prepare(self, sources):
+        """Compile cells that are the same in many notebooks, before the processes that run them."""
+        for source in sources:
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("error")  # each process is to have its own warnings
+                self.compile.prepare(self.transform_cell(source), file_name(source, INSIDE))
+
+    def transform_ast(self, node):
+        """The tree after transformers of the notebook's own, which get a copy to work on."""
+        return super().transform_ast(copy.deepcopy(node) if self.ast_transformers else node)
 
     def should_run_async(self, raw_cell, *, transformed_cell=None, **about):
         """Whether the cell awaits something; one without the words is not compiled to find out."""

@@ -28,6 +28,7 @@ STUDENT_SIDE = ("autograder/__init__.py", "autograder/checking.py", "autograder/
                 "autograder/wire.py", "strokes.py")
 START = 120  # seconds in which a server must be ready
 DOOR = "fork.sock"  # where other processes reach a server, in its folder
+AT_ONCE, LARGEST_REQUEST = 20, 100_000  # cells to prepare; bytes that a socket surely takes
 LARGEST = 8_000_000  # bytes of one message that a notebook's process may send
 
 
@@ -62,6 +63,7 @@ class ForkServer:
 
     def __init__(self):
         self.process, self.folder = None, Path(tempfile.mkdtemp(prefix="warm-"))
+        self.prepared = set()
         atexit.register(self.close)
         os.chmod(self.folder, 0o755)
         self.python = self.folder / "python"
@@ -72,6 +74,7 @@ class ForkServer:
     def start(self):
         """Start the process, again if it has ended; it takes seconds until it is ready."""
         self.ready = False
+        self.prepared.clear()
         env = sandbox.environment([]) | {"HOME": str(self.folder), "MPLBACKEND":
                                          "module://matplotlib_inline.backend_inline"}
         env |= {"MPLCONFIGDIR": str(self.folder / "matplotlib"),
@@ -116,6 +119,11 @@ class ForkServer:
         """A new `WarmKernel` under `limits`."""
         return WarmKernel(self, limits)
 
+    def prepare(self, sources):
+        """Compile cells that the notebooks to come share; the grader's own, not a student's."""
+        self.wait()
+        _prepare(self.control, sources, self.prepared)
+
     def fork(self, plan, channel, lines):
         """Fork a sandbox; return (process number, handle) of its warden."""
         self.wait()
@@ -139,28 +147,52 @@ class Joined:
 
     def __init__(self, folder):
         self.folder, self.python, self.control = Path(folder), Path(folder) / "python", None
+        self.prepared = set()
 
     def kernel(self, limits):
         """A new `WarmKernel` under `limits`."""
         return WarmKernel(self, limits)
 
+    def prepare(self, sources):
+        """Compile cells that the notebooks to come share; the grader's own, not a student's."""
+        with self._connected():
+            _prepare(self.control, sources, self.prepared)
+
     def fork(self, plan, channel, lines):
         """Fork a sandbox; return (process number, handle) of its warden."""
+        with self._connected():
+            return _ask_for_fork(self.control, plan, channel, lines)
+
+    @contextlib.contextmanager
+    def _connected(self):
+        """The connection for the block; SandboxError if the server has ended."""
         try:
             if self.control is None:
                 self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 self.control.settimeout(START)
                 self.control.connect(str(self.folder / DOOR))
-            return _ask_for_fork(self.control, plan, channel, lines)
+            yield
         except (OSError, sandbox.SandboxError) as error:
             self.close()
             raise sandbox.SandboxError(f"the fork server has ended ({error})") from None
 
     def close(self):
         """Part from the server."""
+        self.prepared.clear()
         if self.control is not None:
             self.control.close()
             self.control = None
+
+
+def _prepare(control, sources, prepared):
+    """Send the cells that the server does not know yet, in the order in which they come."""
+    new = [source for source in dict.fromkeys(sources) if source not in prepared]
+    prepared.update(new)
+    for start in range(0, len(new), AT_ONCE):
+        body = json.dumps(new[start:start + AT_ONCE]).encode()
+        if len(body) < LARGEST_REQUEST:
+            with _asking:
+                control.send(body)
 
 
 def _ask_for_fork(control, plan, channel, lines):

@@ -6,7 +6,9 @@ FOLDER holds what the course has for a student's side. CONTROL is the number of 
 process that started the server, DOOR that of a socket at which others may connect. A request is
 the JSON of a `sandbox.plan` and two file descriptors: the notebook's channel (see
 `autograder/shell.py`) and the pipe for the jail's own lines (see `autograder/jail.py`). The answer
-is the number of the warden's process and a handle of it. When a socket closes, the sandboxes that
+is the number of the warden's process and a handle of it. A request that is a list has sources of
+cells that notebooks to come will share; they are compiled, and nothing is answered. When a socket
+closes, the sandboxes that
 were asked for through it end; when CONTROL does, the server ends, and every sandbox with it.
 
 It holds nothing secret, and has one thread when it forks: threads do not live on in a fork.
@@ -147,7 +149,12 @@ def answer(connection, shell, handles):
         request, numbers, _, _ = socket.recv_fds(connection, 1 << 20, 2)
         if not request:
             return False
-        pid = fork(shell, json.loads(request), *numbers)
+        plan = json.loads(request)
+        if isinstance(plan, list):
+            shell.prepare(plan)
+            gc.freeze()
+            return True
+        pid = fork(shell, plan, *numbers)
         for number in numbers:
             os.close(number)
         for handle in select.select(handles, [], [], 0)[0] if handles else ():  # they have ended
