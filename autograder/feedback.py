@@ -30,9 +30,10 @@ KEPT = 2000  # cells: what the pages of a class have in common is coloured once
 
 
 class FeedbackExporter(HTMLExporter):
-    """nbconvert's HTMLExporter in a third of the time.
+    """nbconvert's HTMLExporter in a fourth of the time.
 
-    It does not parse the page again to describe its pictures, and remembers how cells look.
+    It does not parse the page again to describe its pictures, remembers how cells look, and neither
+    copies a notebook twice nor validates it after each step.
     """
 
     def __init__(self, *args, **kwargs):
@@ -51,6 +52,12 @@ class FeedbackExporter(HTMLExporter):
             notebook_metadata=self._nb_metadata, parent=self, resources=resources))
         page, resources = super(HTMLExporter, self).from_notebook_node(nb, resources, **kwargs)
         return PICTURE.sub('<img alt="a picture that the cell shows"', page), resources
+
+    def _preprocess(self, nb, resources):
+        """The notebook after all steps, which work on the copy that `from_notebook_node` made."""
+        for preprocessor in self._preprocessors:
+            nb, resources = preprocessor(nb, resources)
+        return nb, resources
 
     @pass_context
     def markdown2html(self, context, source):

@@ -1,12 +1,13 @@
-"""Read notebooks.
+"""Read notebooks, and write them.
 
-`read` loads a notebook or raises `NotebookError` with one clear line.
+`read` loads a notebook or raises `NotebookError` with one clear line; `text` is what to save.
 `grade_cells` and `regions` say what nbgrader will do with it, `checked` and `opening` what a test
 cell tests.
 """
 
 import ast
 import copy
+import functools
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import NamedTuple
 import nbformat
 from nbformat.validator import iter_validate
 
+LONGEST = 20_000  # characters of a cell in JSON that is remembered
+EMPTY = '"cells": []'
+BEFORE, AFTER = nbformat.v4.writes(nbformat.v4.new_notebook()).split("[]")  # a lone cell's
 CHECK = re.compile(r'check\("[^/"]*/([^/"]*)/([^"]*)"')
 MEND = "open it in Jupyter and save it again, or restore it from git"
 
@@ -137,3 +141,23 @@ def opening(source):
     except (SyntaxError, ValueError):
         text = None
     return " ".join((text or "").split())
+
+
+def text(notebook):
+    """The text that ``nbformat.writes`` makes of a version-4 notebook, without looking for errors.
+
+    Cells that many notebooks share are put into this form once.
+    """
+    compact = (json.dumps(cell, ensure_ascii=False, sort_keys=True) for cell in notebook.cells)
+    lines = ",\n".join((_cell if len(cell) < LONGEST else _cell.__wrapped__)(cell)
+                       for cell in compact)
+    frame = nbformat.v4.writes(nbformat.from_dict({**notebook, "cells": []}))
+    head, tail = frame.split(EMPTY, 1)
+    return f"{head}{EMPTY[:-1]}\n{lines}\n ]{tail}\n" if lines else f"{frame}\n"
+
+
+@functools.lru_cache(2000)
+def _cell(compact):
+    """The lines of one cell, in a notebook, from its JSON."""
+    alone = nbformat.v4.new_notebook(cells=[nbformat.from_dict(json.loads(compact))])
+    return nbformat.v4.writes(alone).removeprefix(f"{BEFORE}[\n").removesuffix(f"\n ]{AFTER}")

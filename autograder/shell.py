@@ -109,7 +109,7 @@ class Compiler(CachingCompiler):
         self.trees[source] = tree
 
     def ast_parse(self, source, filename="<unknown>", symbol="exec"):
-        """The tree of a cell; None of this is for cells after a ``from __future__``."""
+        """The tree of a cell. After a ``from __future__`` none is known."""
         if symbol == "exec" and self.flags == self.first:
             (last, tree), self.last = self.last, (None, None)
             if source in self.trees or source == last:
@@ -168,10 +168,15 @@ class Shell(InteractiveShell):
         self.input_transformer_manager.compiler = self.compile
 
     def prepare(self, sources):
-        """Compile cells that are the same in many notebooks, before the processes that run them."""
+        """Compile cells that are the same in many notebooks, before the processes that run them.
+
+        Not what changes the compiler, and not what it warns of: each process has its own warnings.
+        """
         for source in sources:
+            if "__future__" in source:
+                continue
             with contextlib.suppress(Exception), warnings.catch_warnings():
-                warnings.simplefilter("error")  # each process is to have its own warnings
+                warnings.simplefilter("error")
                 self.compile.prepare(self.transform_cell(source), file_name(source, INSIDE))
 
     def transform_ast(self, node):

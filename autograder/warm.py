@@ -28,7 +28,7 @@ STUDENT_SIDE = ("autograder/__init__.py", "autograder/checking.py", "autograder/
                 "autograder/wire.py", "strokes.py")
 START = 120  # seconds in which a server must be ready
 DOOR = "fork.sock"  # where other processes reach a server, in its folder
-AT_ONCE, LARGEST_REQUEST = 20, 100_000  # cells to prepare; bytes that a socket surely takes
+LARGEST_REQUEST = 100_000  # bytes of a cell to prepare; a socket surely takes them
 LARGEST = 8_000_000  # bytes of one message that a notebook's process may send
 
 
@@ -185,14 +185,13 @@ class Joined:
 
 
 def _prepare(control, sources, prepared):
-    """Send the cells that the server does not know yet, in the order in which they come."""
-    new = [source for source in dict.fromkeys(sources) if source not in prepared]
-    prepared.update(new)
-    for start in range(0, len(new), AT_ONCE):
-        body = json.dumps(new[start:start + AT_ONCE]).encode()
-        if len(body) < LARGEST_REQUEST:
+    """Send the cells that the server does not know yet; not one too long for a socket."""
+    for source in dict.fromkeys(sources):
+        request = json.dumps([source]).encode()
+        if source not in prepared and len(request) < LARGEST_REQUEST:
+            prepared.add(source)
             with _asking:
-                control.send(body)
+                control.send(request)
 
 
 def _ask_for_fork(control, plan, channel, lines):

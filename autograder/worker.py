@@ -23,7 +23,7 @@ from nbgrader.preprocessors import AssignLatePenalties, GetGrades, SaveAutoGrade
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from autograder import warm
+from autograder import notebooks, warm
 from autograder.execute import TrustedExecute
 from autograder.findings import findings
 from autograder.rebuild import Unreadable, read_bytes, rebuild, unreadable
@@ -185,7 +185,7 @@ class Marker:
             if utils.is_solution(cell) or utils.is_task(cell):
                 same = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
                 comments[grade_id] = "No response." if same and not utils.is_task(cell) else None
-        text = f"{nbformat.writes(notebook, version=nbformat.NO_CONVERT)}\n"
+        text = notebooks.text(notebook)
         mistakes, notes = findings(notebook)
         lost = {_name(notebook, i): why for i, why in self.execute.lost.items()}
         page = self._page(paper, notebook, scores, comments) if self.pages else None

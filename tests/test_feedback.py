@@ -8,10 +8,11 @@ import pytest
 from bs4 import BeautifulSoup
 from courses import ROOT
 from nbconvert.exporters import HTMLExporter
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.converters import GenerateFeedback
 from traitlets.config import Config
 
+from autograder import notebooks
 from autograder.feedback import FeedbackExporter
 
 THEIRS = "No description has been provided for this image"
@@ -80,3 +81,12 @@ def test_nothing_is_remembered_of_another_student(notebook):
             cell.attachments = {"p.png": {"image/png": "AAAA"}}
     notebook.metadata.language_info = {"name": "r"}
     assert page(ours, notebook).replace(OURS, THEIRS) == page(theirs, notebook)
+
+
+def test_a_notebook_is_saved_as_nbformat_saves_it(notebook):
+    """To the letter, with what was remembered of its cells and without, and with none."""
+    notebook.cells.append(new_code_cell("x" * 2 * notebooks.LONGEST))
+    notebook.metadata["cells"] = []
+    for _ in range(2):
+        assert notebooks.text(notebook) == f"{nbformat.writes(notebook)}\n"
+    assert notebooks.text(new_notebook()) == f"{nbformat.writes(new_notebook())}\n"

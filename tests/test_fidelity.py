@@ -1,5 +1,6 @@
 """A warm kernel shows what a Jupyter kernel shows, but for a short list of differences."""
 
+import contextlib
 import re
 from types import SimpleNamespace
 
@@ -235,3 +236,83 @@ def test_the_shell_is_at_home_in_its_sandbox(kernel):
     said = list(kernel.run("%cd -q /tmp\n%bookmark here\n%cd -q /\n%cd -q -b here\n%pwd", 30))
     assert [content["data"]["text/plain"] for kind, content in said
             if kind == "execute_result"] == ["'/tmp'"]
+
+
+# Test cells are compiled before the process of a notebook is forked.
+
+PREPARED = '''"""Doc."""
+import json
+total = 2 + 2
+
+def twice(x):
+    return 2 * x
+
+json.dumps({"total": twice(total)})'''
+FUTURE = "from __future__ import annotations\ndef f(x: missing): pass"
+SHOWN = "'{\"total\": 8}'"
+HOW_MANY = "print(len(get_ipython().compile.trees))"
+
+
+@pytest.fixture(scope="module")
+def preparing():
+    """A server that has been sent cells that it can prepare, and some that it cannot."""
+    made = warm.ForkServer()
+    made.prepare([PREPARED, "def broken(:", "0 is 0", "x = '\\w'", PREPARED, "x" * 200_000,
+                  FUTURE, "1/0"])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def prepared(preparing):
+    """A kernel of that server's."""
+    with contextlib.closing(preparing.kernel(Limits())) as made:
+        yield made
+
+
+def values(messages):
+    """The values that a cell showed."""
+    return [content["data"]["text/plain"] for kind, content in messages if kind == "execute_result"]
+
+
+def test_a_prepared_cell_runs_as_any_other(prepared):
+    """Two are prepared; one that warns, fails, is too long or changes the compiler is not."""
+    assert text(prepared.run(HOW_MANY, 5)) == "2\n"
+    used = "import builtins; compiled = []\nold = builtins.compile\nbuiltins.compile = lambda " \
+           "source, *a, **k: (compiled.append(source), old(source, *a, **k))[1]"
+    list(prepared.run(used, 5))
+    list(prepared.run("compiled.clear()", 5))
+    assert values(prepared.run(PREPARED, 5)) == [SHOWN]
+    assert text(prepared.run("print(len(compiled))", 5)) == "2\n"  # of this cell itself
+    assert [k for k, _ in prepared.run("def broken(:", 5)] == ["error", "idle"]
+    assert "SyntaxWarning" in text(prepared.run("0 is 0", 5), "stderr")
+    ((_, error),) = [m for m in prepared.run("1/0", 5) if m[0] == "error"]
+    assert "----> 1 1/0" in re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error["traceback"]))
+
+
+def test_what_a_notebook_does_to_its_compiler_holds_for_prepared_cells(prepared):
+    """Its transformers of syntax, and what it imports from the future."""
+    change = "import ast\nclass T(ast.NodeTransformer):\n    def visit_Constant(self, node):\n" \
+             "        return ast.Constant(7) if node.value == 2 else node\n" \
+             "get_ipython().ast_transformers.append(T())"
+    list(prepared.run(change, 5))
+    assert values(prepared.run(PREPARED, 5)) == ["'{\"total\": 98}'"]
+    list(prepared.run("get_ipython().ast_transformers.clear()", 5))
+    assert values(prepared.run(PREPARED, 5)) == [SHOWN]
+    assert [kind for kind, _ in prepared.run(FUTURE, 5)] == ["idle"]
+    assert values(prepared.run(PREPARED, 5)) == [SHOWN]
+    code = "print(twice.__code__.co_flags & annotations.compiler_flag > 0)"
+    assert text(prepared.run(code, 5)) == "True\n"
+
+
+def test_only_the_master_copy_is_prepared(monkeypatch):
+    """What a student wrote reaches no compiler outside of the sandbox."""
+    sent = []
+    monkeypatch.setattr(warm.own_server(), "prepare", sent.extend)
+    about = {"schema_version": 3, "points": 1, "grade_id": "a", "task": False}
+    cells = [("mine = 1", {}), ("answer = 2", about | {"grade": False, "solution": True,
+                                                       "locked": False}),
+             ("both = 3", about | {"grade": True, "solution": True, "locked": False}),
+             ("assert answer", about | {"grade": True, "solution": False, "locked": True})]
+    run([source for source, _ in cells], True, [{"nbgrader": m} if m else m for _, m in cells])
+    assert sent == ["assert answer"]
