@@ -93,6 +93,11 @@ class Judge:
                 return mistake
         return None
 
+    def expect_mistakes(self, name):
+        """Find out what each known mistake makes of the first case; most are told by that."""
+        for mistake in references.find(name)[0].mistakes:
+            self.bent(name, mistake, 0)
+
     def _bent(self, name, mistake, case):
         """What a known mistake makes of case number `case`: most differ in the first."""
         driver, args, kwargs = self.cases(name)[case]

@@ -5,6 +5,7 @@ master copy with the hidden tests and nbgrader's configuration, a `Paper` the by
 handed in. The `Marked` that comes back is plain data; whoever asked writes it down.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -24,11 +25,12 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder import notebooks, warm
-from autograder.execute import TrustedExecute
+from autograder.execute import TrustedExecute, checks
 from autograder.findings import findings
 from autograder.rebuild import Unreadable, read_bytes, rebuild, unreadable
 from autograder.sandbox import GB
 
+WARM_UP = 1  # second, after which no known mistake is tried out before it is needed
 MEMORY = 4 * GB  # that a worker may allocate beyond what it has at its start
 PDEATHSIG = 1
 # Not parts of what marks depend on: how work is handed out, written down and told.
@@ -170,6 +172,20 @@ class Marker:
             exporter.register_preprocessor(_Given if issubclass(made, GetGrades) else made)
         return exporter
 
+    def warm_up(self):
+        """Do what all papers share, as far as it can be known: a fork server is not ready at once.
+        """
+        until = monotonic() + WARM_UP
+        judge, names = self.execute.judge(), [n for cell in self.master.cells for n in checks(cell)]
+        for name in names:
+            judge.opened(name), judge.expected(name)
+        notebooks.text(self.master)
+        if self.pages:
+            self._page(Paper("", b"", None, ""), self.master, {}, {})
+        for name in names:
+            if monotonic() < until:
+                judge.expect_mistakes(name)
+
     def mark(self, paper):
         """Grade one paper: a `Marked`."""
         begun = monotonic()
@@ -248,6 +264,8 @@ def begin(job, forks):
     limit_memory()
     if forks:
         warm.join(forks)
+    with contextlib.suppress(Exception):  # who marks meets it again, and reports it
+        marker(job).warm_up()
 
 
 def limit_memory():
