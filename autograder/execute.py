@@ -143,7 +143,7 @@ class TrustedExecute(Execute):
             server.prepare(cell.source for cell in self.nb.cells
                            if cell.cell_type == "code" and is_locked(cell))
             try:
-                with (server.serving(self.limits) as self.forked,
+                with (contextlib.closing(server.kernel(self.limits)) as self.forked,
                       self.desk.listening(self.forked.socket)):
                     yield self.forked
             finally:

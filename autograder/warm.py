@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
@@ -116,9 +115,9 @@ class ForkServer:
         """Whether its process runs."""
         return self.process.poll() is None
 
-    def serving(self, limits):
-        """A new `WarmKernel` under `limits`, while a ``with`` block runs."""
-        return contextlib.closing(WarmKernel(self, limits))
+    def kernel(self, limits):
+        """A new `WarmKernel` under `limits`."""
+        return WarmKernel(self, limits)
 
     def prepare(self, sources):
         """Compile cells that the notebooks to come share; the grader's own, not a student's."""
@@ -143,39 +142,16 @@ class ForkServer:
 class Joined:
     """The fork server that another process has started in `folder`.
 
-    What it forks for this process ends when this process does. While a notebook runs, the kernel
-    for the next one is made already, and the one before is cleared away.
+    What it forks for this process ends when this process does.
     """
 
     def __init__(self, folder):
         self.folder, self.python, self.control = Path(folder), Path(folder) / "python", None
         self.prepared = set()
-        self.helper = ThreadPoolExecutor(1)
-        self.ahead = None, None  # limits and a kernel under them, in the making
 
-    @contextlib.contextmanager
-    def serving(self, limits):
-        """A new `WarmKernel` under `limits`, while the block runs."""
-        kernel = self._made_ahead(limits) or WarmKernel(self, limits)
-        self.ahead = limits, self.helper.submit(WarmKernel, self, limits)
-        try:
-            yield kernel
-        finally:
-            self.helper.submit(kernel.close)
-
-    def _made_ahead(self, limits):
-        """The kernel that waits, or None if it has other limits or has ended."""
-        (wanted, ahead), self.ahead = self.ahead, (None, None)
-        if ahead is None:
-            return None
-        try:
-            kernel = ahead.result()
-        except (OSError, sandbox.SandboxError):
-            return None
-        if wanted == limits and kernel.alive():
-            return kernel
-        kernel.close()
-        return None
+    def kernel(self, limits):
+        """A new `WarmKernel` under `limits`."""
+        return WarmKernel(self, limits)
 
     def prepare(self, sources):
         """Compile cells that the notebooks to come share; the grader's own, not a student's."""
@@ -190,16 +166,15 @@ class Joined:
     @contextlib.contextmanager
     def _connected(self):
         """The connection for the block; SandboxError if the server has ended."""
-        with _asking:
-            try:
-                if self.control is None:
-                    self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                    self.control.settimeout(START)
-                    self.control.connect(str(self.folder / DOOR))
-                yield
-            except (OSError, sandbox.SandboxError) as error:
-                self.close()
-                raise sandbox.SandboxError(f"the fork server has ended ({error})") from None
+        try:
+            if self.control is None:
+                self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                self.control.settimeout(START)
+                self.control.connect(str(self.folder / DOOR))
+            yield
+        except (OSError, sandbox.SandboxError) as error:
+            self.close()
+            raise sandbox.SandboxError(f"the fork server has ended ({error})") from None
 
     def close(self):
         """Part from the server."""
@@ -229,7 +204,7 @@ def _ask_for_fork(control, plan, channel, lines):
 
 
 _joined = None  # the server that this process uses instead of its own
-_asking = threading.RLock()  # one request at a time
+_asking = threading.Lock()  # one request at a time
 
 
 def join(folder):
@@ -257,7 +232,7 @@ class WarmKernel:
     """
 
     def __init__(self, fork_server, limits):
-        self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=fork_server.folder))
+        self.folder = Path(tempfile.mkdtemp(prefix="kernel-"))
         self.runtime = self.folder / "runtime"
         self.runtime.mkdir()
         self.socket = self.runtime / "judge.sock"
@@ -297,10 +272,6 @@ class WarmKernel:
             yield kind, content
             if kind == "idle":
                 return
-
-    def alive(self):
-        """Whether its process is there."""
-        return not select.select([self.handle], [], [], 0)[0]
 
     def interrupt(self):
         """Let the running cell raise KeyboardInterrupt."""

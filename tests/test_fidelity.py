@@ -166,7 +166,7 @@ def test_the_list_of_differences_is_short_and_true():
 @pytest.fixture
 def kernel():
     """A warm kernel of a test's own."""
-    made = warm.WarmKernel(warm.server(), Limits())
+    made = warm.server().kernel(Limits())
     yield made
     made.close()
 

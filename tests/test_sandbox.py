@@ -48,7 +48,7 @@ class Warm:
     """A fork of the server's in the sandbox."""
 
     def __init__(self, server=None, **limits):
-        self.kernel = warm.WarmKernel(warm.server(), sandbox.Limits(**limits))
+        self.kernel = warm.server().kernel(sandbox.Limits(**limits))
         self.runtime, self.folder = self.kernel.runtime, self.kernel.folder
         self.python, self.pid = warm.server().python, self.kernel.pid
         if server:
@@ -600,58 +600,6 @@ def test_a_kernel_that_ends_itself_is_gone_with_all_it_started(kind, warm_server
             kernel.run("import os; os._exit(0)")
         assert gone(mark)
         assert kernel.killed_for is None
-
-
-@pytest.fixture
-def joined(warm_server):
-    """A worker's end of the fork server."""
-    end = warm.Joined(warm.own_server().folder)
-    yield end
-    end.helper.shutdown()
-    end.close()
-
-
-def pids(joined, limits, *more):
-    """The process that serves the block, and those made ahead while the block runs."""
-    with joined.serving(limits) as kernel:
-        ahead = joined.ahead[1].result()
-        assert shown(kernel.run("print(6 * 7)", 10)) == "42"
-        return kernel, ahead
-
-
-def test_the_next_kernel_is_made_while_one_runs(joined):
-    """It serves the next block, under the same limits; the one before has gone with its folder."""
-    limits = sandbox.Limits()
-    first, second = pids(joined, limits)
-    assert first.pid != second.pid and second.alive()
-    used, third = pids(joined, limits)
-    assert used is second and third is not second
-    joined.helper.submit(lambda: None).result()  # it clears away in turn
-    assert ended(first) and not first.folder.exists()
-
-
-@pytest.mark.parametrize("fault", ["other limits", "it was killed", "the connection broke"])
-def test_a_kernel_that_waits_but_is_of_no_use_is_replaced(joined, fault):
-    """By one that the notebook waits for."""
-    limits = sandbox.Limits()
-    _, ahead = pids(joined, limits)
-    if fault == "other limits":
-        limits = sandbox.Limits(processes=100)
-    elif fault == "it was killed":
-        os.kill(ahead.pid, signal.SIGKILL)
-    else:
-        joined.close()
-    assert ended(ahead) or fault == "other limits"
-    used, _ = pids(joined, limits)
-    assert used is not ahead and ended(ahead)
-
-
-def ended(kernel):
-    """Whether a kernel ends within seconds."""
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{kernel.pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not Path(f"/proc/{kernel.pid}").exists()
 
 
 def test_the_sandbox_ends_with_the_grader():
