@@ -39,7 +39,12 @@ class Channel:
     def receive(self):
         """The next question, or None when the grader has gone."""
         head = self._exactly(4)
-        return json.loads(self._exactly(struct.unpack(">I", head)[0])) if head else None
+        if not head:
+            return None
+        question = json.loads(self._exactly(struct.unpack(">I", head)[0]))
+        question["inputs"] = {name: self._exactly(length)
+                              for name, length in question["inputs"].items()}
+        return question
 
     def _exactly(self, length):
         parts = bytearray()

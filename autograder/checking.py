@@ -16,6 +16,7 @@ from autograder.drivers import drive, without
 SOCKET = "AUTOGRADER_SOCKET"  # the environment variable that names the grader's socket
 
 _attached = None
+given = {}  # what the grader sent along with the running cell: a frame for each of its checks
 
 
 class CheckFailed(AssertionError):
@@ -51,7 +52,8 @@ class Remote:
 
     def open(self, name):
         """The cases of a check and the torch operations that it forbids."""
-        answer = self._ask({"open": name})
+        frame = given.pop(name, None)
+        answer = self._ask({"open": name}) if frame is None else wire.read(frame)
         if "error" in answer:
             raise LookupError(answer["error"])
         return answer["cases"], answer["forbidden"]

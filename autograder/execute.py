@@ -188,7 +188,8 @@ class TrustedExecute(Execute):
             return
         cell.outputs = []
         seconds = self._seconds_for(cell)
-        messages = self.forked.run(cell.source, seconds, test=only_checks(cell))
+        messages = self.forked.run(cell.source, seconds, test=only_checks(cell),
+                                   inputs=self.desk.hand_out())
         while True:
             try:
                 for kind, content in messages:

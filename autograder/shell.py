@@ -2,8 +2,9 @@
 
 `make` builds the shell once; a process that was forked afterwards calls `serve` with its end of a
 socket pair. A frame is the length of what follows (4 bytes, big-endian) and JSON: a question is
-``{"run": source, "count": bool, "test": bool}``; answers have the kind and the content of Jupyter's
-messages, and the last is ``idle``.
+``{"run": source, "count": bool, "test": bool, "inputs": {check: length}}``, and as many bytes come
+after it for each check; answers have the kind and the content of Jupyter's messages, and the last
+is ``idle``.
 """
 
 import ast
@@ -137,21 +138,30 @@ class Syntax(TransformerManager):
 
     def __init__(self):
         super().__init__()
-        self.known, self.compiler = tuple(self.token_transformers), None
+        self.compiler, self.prepared = None, {}  # of cells: what they are as Python
+        self.first = self._transformers()
+
+    def _transformers(self):
+        """All steps; a notebook may add to them."""
+        return [*self.cleanup_transforms], [*self.line_transforms], [*self.token_transformers]
+
+    def transform_cell(self, cell):
+        """The cell as Python."""
+        known = self.prepared.get(cell)
+        if known is not None and self._transformers() == self.first:
+            return known
+        return super().transform_cell(cell)
 
     def do_token_transforms(self, lines):
         """The lines with magics and the like made into calls."""
         source = "".join(lines)
-        if tuple(self.token_transformers) == self.known:
-            if source in self.compiler.trees:
+        if self.token_transformers == self.first[2] and "\\" not in source:  # a parser may warn
+            try:
+                tree = compile(source, "<unknown>", "exec", ast.PyCF_ONLY_AST)
+                self.compiler.last = source, tree
                 return lines
-            if "\\" not in source:  # a parser may warn
-                try:
-                    tree = compile(source, "<unknown>", "exec", ast.PyCF_ONLY_AST)
-                    self.compiler.last = source, tree
-                    return lines
-                except (SyntaxError, ValueError, MemoryError, RecursionError):
-                    pass
+            except (SyntaxError, ValueError, MemoryError, RecursionError):
+                pass
         return super().do_token_transforms(lines)
 
 
@@ -177,7 +187,9 @@ class Shell(InteractiveShell):
                 continue
             with contextlib.suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("error")
-                self.compile.prepare(self.transform_cell(source), file_name(source, INSIDE))
+                cell = self.transform_cell(source)
+                self.compile.prepare(cell, file_name(source, INSIDE))
+                self.input_transformer_manager.prepared[source] = cell
 
     def transform_ast(self, node):
         """The tree after transformers of the notebook's own, which get a copy to work on."""
@@ -270,7 +282,7 @@ def make():
 
 def serve(shell, number):
     """Run the cells that come through file descriptor `number`, until its other end closes."""
-    from autograder import drivers
+    from autograder import checking, drivers
 
     me = os.getpid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -288,6 +300,7 @@ def serve(shell, number):
             if question is None:
                 return
             drivers.linger(question["test"])
+            checking.given = question["inputs"]
             shell.run_cell(question["run"], store_history=question["count"])
         except KeyboardInterrupt:  # it came too late for the cell
             pass

@@ -255,13 +255,17 @@ class WarmKernel:
             raise sandbox.SandboxError("the kernel was not started, no sandbox could be made: "
                                        f"{said[-1] if said else 'it did not stand'}") from None
 
-    def run(self, source, seconds, count=True, test=False):
+    def run(self, source, seconds, count=True, test=False, inputs=None):
         """Run a cell, and yield (kind, content) of each message; the last is of the kind "idle".
 
         `count` gives it a number and a place in the history; `test` says that it is hidden tests
-        and nothing else. Raises TooLate if it runs for more than `seconds`, and KernelDied.
+        and nothing else; `inputs` is what `Desk.hand_out` returns for its checks. Raises TooLate
+        if it runs for more than `seconds`, and KernelDied.
         """
-        self._send({"run": source, "count": count, "test": test})
+        inputs = inputs or {}
+        lengths = {name: len(frame) for name, frame in inputs.items()}
+        self._send({"run": source, "count": count, "test": test, "inputs": lengths},
+                   *inputs.values())
         yield from self.messages(seconds)
 
     def messages(self, seconds):
@@ -313,11 +317,11 @@ class WarmKernel:
             self.said += data
         return self.said
 
-    def _send(self, question):
+    def _send(self, question, *frames):
         body = json.dumps(question).encode()
         try:
             self.channel.settimeout(START)
-            self.channel.sendall(struct.pack(">I", len(body)) + body)
+            self.channel.sendall(b"".join((struct.pack(">I", len(body)), body, *frames)))
         except OSError:
             raise KernelDied("it does not listen") from None
 

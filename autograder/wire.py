@@ -36,9 +36,18 @@ def receive(connection):
     lengths = struct.unpack(">II", _exactly(connection, 8))
     if sum(lengths) > LARGEST or lengths[0] > LARGEST_HEADER:
         raise ValueError("frame too large")
-    content = _exactly(connection, sum(lengths))
+    return _content(_exactly(connection, sum(lengths)), lengths[0])
+
+
+def read(data):
+    """The tree in a `frame` that comes from the grader."""
+    return _content(bytearray(data[8:]), struct.unpack(">I", data[:4])[0])
+
+
+def _content(content, header):
+    """The tree in what follows the lengths of a frame, of which the header has so many bytes."""
     try:
-        return _tree(json.loads(content[:lengths[0]]), memoryview(content[lengths[0]:]), [0])
+        return _tree(json.loads(content[:header]), memoryview(content[header:]), [0])
     except (KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
         raise ValueError("not a frame") from error
 
