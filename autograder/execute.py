@@ -7,10 +7,8 @@ When all has run, the outputs of each test cell are written anew from the verdic
 what the kernel printed, returned or patched does not count.
 """
 
-import ast
 import asyncio
 import contextlib
-import functools
 import gc
 import secrets
 from time import monotonic
@@ -22,8 +20,9 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Bool, Instance, Integer
 
-from autograder import scan, warm
+from autograder import scan, warm, warm_kernel
 from autograder.kernel import SandboxKernelManager
+from autograder.notebooks import checks, only_checks
 from autograder.outputs import Collector
 from autograder.rebuild import REASON
 from autograder.sandbox import Limits, SandboxError, unavailable
@@ -169,7 +168,7 @@ class TrustedExecute(Execute):
                 self._run_forked(cell)
             else:
                 self.execute_cell(cell, index, store_history=True)
-        except warm.TooLarge:
+        except warm_kernel.TooLarge:
             return f"it printed more than {self.output_limit:,} bytes"
         except Exception as error:  # a kernel can break nbclient in many ways
             if self.timed_out:
@@ -198,9 +197,9 @@ class TrustedExecute(Execute):
                     if kind == "idle" and isinstance(count, int):
                         cell.execution_count = count
                     if self.collector.full:
-                        raise warm.KernelDied(self.collector.full)
+                        raise warm_kernel.KernelDied(self.collector.full)
                 return
-            except warm.TooLate:
+            except warm_kernel.TooLate:
                 if self.timed_out:
                     raise
                 self.timed_out = True
@@ -246,30 +245,6 @@ class TrustedExecute(Execute):
         raised = [o.ename + (f": {o.evalue}" if o.evalue else "")
                   for o in outputs if o.output_type == "error"]
         return said or lost or (raised[-1] if raised else "the function could not be tested")
-
-
-def checks(cell):
-    """The names of the checks that a test cell's master copy runs."""
-    if cell.cell_type != "code" or not is_grade(cell) or is_solution(cell):
-        return []
-    return _checks_in(cell.source)[0]
-
-
-def only_checks(cell):
-    """Whether a cell runs checks and does nothing else."""
-    return bool(checks(cell)) and _checks_in(cell.source)[1]
-
-
-@functools.lru_cache(maxsize=1024)
-def _checks_in(source):
-    """The names of the checks, and whether all else is a docstring and imports."""
-    tree = ast.parse(source)
-    calls = [node for node in ast.walk(tree)
-             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "check"]
-    alone = all(isinstance(node, ast.ImportFrom | ast.Import) or isinstance(node, ast.Expr)
-                and (isinstance(node.value, ast.Constant) or node.value in calls)
-                for node in tree.body)
-    return [node.args[0].value for node in calls], alone
 
 
 def _plain(output):

@@ -17,6 +17,7 @@ from traitlets.utils.importstring import import_item
 from autograder import notebooks, worker
 from autograder.course import CourseError
 from autograder.journal import Journal
+from autograder.papers import Job, Paper
 from autograder.rebuild import Unreadable, handed_in, read_stamp
 from autograder.records import Records
 
@@ -135,9 +136,9 @@ class Grading:
         folder = self.course.folder("submitted", self.slug, student)
         try:
             raw = handed_in(folder, f"{self.slug}.ipynb")
-            return worker.Paper(student, raw, None, hashlib.sha256(raw).hexdigest(), kept or {})
+            return Paper(student, raw, None, hashlib.sha256(raw).hexdigest(), kept or {})
         except Unreadable as error:
-            return worker.Paper(student, None, str(error), f"unreadable: {error}", kept or {})
+            return Paper(student, None, str(error), f"unreadable: {error}", kept or {})
 
     def results(self, pool, jobs=1):
         """Yield a `Result` for each submission: those without a notebook, those that an earlier
@@ -155,7 +156,7 @@ class Grading:
             return
         config = self.course.config.TrustedExecute
         seed = self.journal.begin(jobs, config.get("seed"))
-        job = worker.Job(self.slug, self.release, self.master, _plain(self.course.config), seed,
+        job = Job(self.slug, self.release, self.master, _plain(self.course.config), seed,
                          self.feedback, f"{self.key} {seed} {self.feedback}")
         kept = self.records.kept()
         papers = (self._paper(student, kept.get(student)) for student in self.missing)

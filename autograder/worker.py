@@ -12,7 +12,6 @@ import hashlib
 import resource
 import signal
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -25,8 +24,9 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder import notebooks, warm
-from autograder.execute import TrustedExecute, checks
+from autograder.execute import TrustedExecute
 from autograder.findings import findings
+from autograder.papers import Marked, Paper
 from autograder.rebuild import Unreadable, read_bytes, rebuild, unreadable
 from autograder.sandbox import GB
 
@@ -36,58 +36,6 @@ PDEATHSIG = 1
 # Not parts of what marks depend on: how work is handed out, written down and told.
 ELSEWHERE = {"__main__", "course", "export", "grading", "journal", "pool", "progress", "records",
              "release", "rules", "sample", "similar"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all submissions of an assignment are graded with.
-
-    `release` and `master` are notebooks as JSON: what students were given, and the same with the
-    hidden tests. `seed` draws the hidden inputs. `key` tells one job from another.
-    """
-
-    slug: str
-    release: str
-    master: str
-    config: dict
-    seed: int
-    feedback: bool
-    key: str
-
-
-@dataclass(frozen=True)
-class Paper:
-    """What one student handed in: the file's bytes, or why it has none.
-
-    `kept` is what a person wrote into the gradebook earlier: {cell: (score, extra, comment)}.
-    """
-
-    student: str
-    raw: bytes | None
-    reason: str | None
-    digest: str
-    kept: dict = field(default_factory=dict)
-
-
-@dataclass
-class Marked:
-    """What came of one submission.
-
-    `notebook` is the executed one as JSON, `page` the feedback as HTML or None. `scores` and
-    `comments` are by cell, as nbgrader's SaveAutoGrades would save them. `mistakes`, `notes` and
-    `broken` are those of `autograder.grading.Result`; `lost` says by cell why it has no result.
-    """
-
-    student: str
-    notebook: str
-    page: str | None
-    scores: dict
-    comments: dict
-    mistakes: list
-    notes: list
-    broken: str | None
-    lost: dict
-    seconds: float
 
 
 @functools.cache
@@ -176,9 +124,11 @@ class Marker:
         """Do what all papers share, as far as it can be known: a fork server is not ready at once.
         """
         until = monotonic() + WARM_UP
-        judge, names = self.execute.judge(), [n for cell in self.master.cells for n in checks(cell)]
+        judge = self.execute.judge()
+        names = [name for cell in self.master.cells for name in notebooks.checks(cell)]
         for name in names:
-            judge.opened(name), judge.expected(name)
+            judge.opened(name)
+            judge.expected(name)
         notebooks.text(self.master)
         if self.pages:
             self._page(Paper("", b"", None, ""), self.master, {}, {})

@@ -95,7 +95,7 @@ def become(shell_of_this_process, plan):
     os.environ.update(plan["env"])
     sys.argv[:] = ["notebook"]
     sys.path[:] = ["", *(path for path in sys.path if path != HERE)]
-    for name in ("jail", "linux", "warden", "shell"):
+    for name in ("jail", "linux", "warden", "shell", "compiling"):
         sys.modules.pop(name, None)
     shell.serve(shell_of_this_process, 3)
 

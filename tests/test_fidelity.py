@@ -10,7 +10,7 @@ from courses import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 from probes import PROBES
 
-from autograder import execute, warm
+from autograder import execute, warm, warm_kernel
 from autograder.sandbox import Limits
 
 # name of a probe -> why its outputs differ. No student's mark depends on any of them.
@@ -224,7 +224,7 @@ for n in range(20):
 def test_what_was_printed_before_a_cell_kills_its_kernel(kernel):
     """Its author sees how far it came."""
     found = []
-    with pytest.raises(warm.KernelDied):
+    with pytest.raises(warm_kernel.KernelDied):
         for message in kernel.run("import os, time\nprint('this far')\ntime.sleep(1)\n"
                                   "os.abort()", 30):
             found.append(message)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from autograder import sandbox, warm
+from autograder import sandbox, warm, warm_kernel
 from autograder.kernel import SandboxKernelManager
 from autograder.sandbox import SandboxError
 
@@ -61,7 +61,7 @@ class Warm:
         found = []
         try:
             found += self.kernel.run(code, interrupt_after or timeout)
-        except warm.TooLate:
+        except warm_kernel.TooLate:
             if not interrupt_after:
                 raise
             self.kernel.interrupt()
@@ -70,7 +70,7 @@ class Warm:
 
     def begin(self, code):
         """Start a cell and leave it running."""
-        with pytest.raises(warm.TooLate):
+        with pytest.raises(warm_kernel.TooLate):
             list(self.kernel.run(code, 0.01))
 
     def interrupt(self):
@@ -122,7 +122,7 @@ class Kernel:
         while not (await asyncio.wait([cell], timeout=0.1))[0]:
             if not await self.manager.is_alive():
                 cell.cancel()
-                raise warm.KernelDied
+                raise warm_kernel.KernelDied
         await cell
         return shown(found)
 
@@ -485,7 +485,7 @@ def test_large_files_and_a_full_disk_are_errors(kernel):
 def test_all_processes_together_are_killed_for_too_much_memory(kind, warm_server):
     """Processes that are small alone cannot add up."""
     with a_kernel(kind, total_memory=512 * MB) as kernel:
-        with pytest.raises(warm.KernelDied):
+        with pytest.raises(warm_kernel.KernelDied):
             kernel.run("""
                 import os, time
                 for _ in range(8):
@@ -519,7 +519,7 @@ def test_memory_that_processes_share_counts_once(kind, warm_server):
 def test_processor_time_is_limited_over_all_processes(kind, warm_server):
     """Processes share one limit of seconds, and those that have ended count."""
     with a_kernel(kind, cpu=2) as kernel:
-        with pytest.raises(warm.KernelDied):
+        with pytest.raises(warm_kernel.KernelDied):
             kernel.run("""
                 import os, time
                 for _ in range(4):
@@ -562,7 +562,7 @@ def test_half_a_message_is_kept_when_time_is_up(warm_server):
             frame = b'["stream", {"name": "stdout", "text": "whole"}]'
             frame = len(frame).to_bytes(4, "big") + frame
             for start, end in ((0, 2), (2, 20), (20, None)):
-                with pytest.raises(warm.TooLate):
+                with pytest.raises(warm_kernel.TooLate):
                     next(kernel.kernel.messages(0.05))
                 student.sendall(frame[start:end])
             assert next(kernel.kernel.messages(5)) == ("stream", {"name": "stdout",
@@ -596,7 +596,7 @@ def test_a_kernel_that_ends_itself_is_gone_with_all_it_started(kind, warm_server
     mark = f"orphan-{os.getpid()}-{time.time()}"
     with a_kernel(kind) as kernel:
         kernel.run(LEAVE_A_DAEMON.format(mark=mark))
-        with pytest.raises(warm.KernelDied):
+        with pytest.raises(warm_kernel.KernelDied):
             kernel.run("import os; os._exit(0)")
         assert gone(mark)
         assert kernel.killed_for is None
