@@ -22,9 +22,15 @@ div.nbgrader_cell .panel-heading { height: auto; overflow: hidden; }
 .container .container { padding: 0; }
 td, th { padding: 2px 1.5em 2px 0; }
 td, td code { overflow-wrap: anywhere; white-space: normal; }
+@media (max-width: 480px) {
+  td, th { padding-right: 0.6em; }
+  td code { font-size: 80%; padding: 2px; }
+}
 </style>"""
 
 
+CHARSET = '<meta charset="utf-8" />'
+VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
 PICTURE = re.compile(r"<img\b(?![^>]*\salt\s*=)", re.IGNORECASE)
 KEPT = 2000  # cells: what the pages of a class have in common is coloured once
 
@@ -51,6 +57,7 @@ class FeedbackExporter(HTMLExporter):
         self.register_filter("filter_data_type", WidgetsDataTypeFilter(
             notebook_metadata=self._nb_metadata, parent=self, resources=resources))
         page, resources = super(HTMLExporter, self).from_notebook_node(nb, resources, **kwargs)
+        page = page.replace(CHARSET, f"{CHARSET}\n{VIEWPORT}", 1)  # else a phone makes it tiny
         return PICTURE.sub('<img alt="a picture that the cell shows"', page), resources
 
     def _preprocess(self, nb, resources):
