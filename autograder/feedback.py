@@ -32,7 +32,7 @@ td, td code { overflow-wrap: anywhere; white-space: normal; }
 CHARSET = '<meta charset="utf-8" />'
 VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
 PICTURE = re.compile(r"<img\b(?![^>]*\salt\s*=)", re.IGNORECASE)
-KEPT = 2000  # cells: what the pages of a class have in common is coloured once
+KEPT = 500  # cells: what the pages of a class have in common is coloured once
 
 
 class FeedbackExporter(HTMLExporter):

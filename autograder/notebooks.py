@@ -17,7 +17,7 @@ import nbformat
 from nbformat.validator import iter_validate
 from nbgrader.utils import is_grade, is_solution
 
-LONGEST = 20_000  # characters of a cell in JSON that is remembered
+LONGEST = 5_000  # characters of a cell in JSON that is remembered
 EMPTY = '"cells": []'
 BEFORE, AFTER = nbformat.v4.writes(nbformat.v4.new_notebook()).split("[]")  # a lone cell's
 CHECK = re.compile(r'check\("[^/"]*/([^/"]*)/([^"]*)"')
@@ -181,7 +181,7 @@ def text(notebook):
     return f"{head}{EMPTY[:-1]}\n{lines}\n ]{tail}\n" if lines else f"{frame}\n"
 
 
-@functools.lru_cache(2000)
+@functools.lru_cache(500)
 def _cell(compact):
     """The lines of one cell, in a notebook, from its JSON."""
     alone = nbformat.v4.new_notebook(cells=[nbformat.from_dict(json.loads(compact))])
