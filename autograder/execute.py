@@ -21,8 +21,8 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Bool, Instance, Integer
 
 from autograder import scan, warm, warm_kernel
+from autograder.hidden_tests import checks, only_checks
 from autograder.kernel import SandboxKernelManager
-from autograder.notebooks import checks, only_checks
 from autograder.outputs import Collector
 from autograder.rebuild import REASON
 from autograder.sandbox import Limits, SandboxError, unavailable

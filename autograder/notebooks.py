@@ -2,7 +2,7 @@
 
 `read` loads a notebook or raises `NotebookError` with one clear line; `text` is what to save.
 `grade_cells` and `regions` say what nbgrader will do with it, `checked` and `opening` what a test
-cell tests, `checks` which hidden tests it runs.
+cell tests.
 """
 
 import ast
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import nbformat
 from nbformat.validator import iter_validate
-from nbgrader.utils import is_grade, is_solution
 
 LONGEST = 5_000  # characters of a cell in JSON that is remembered
 EMPTY = '"cells": []'
@@ -142,30 +141,6 @@ def opening(source):
     except (SyntaxError, ValueError):
         text = None
     return " ".join((text or "").split())
-
-
-def checks(cell):
-    """The names of the checks that a test cell's master copy runs."""
-    if cell.cell_type != "code" or not is_grade(cell) or is_solution(cell):
-        return []
-    return _checks_in(cell.source)[0]
-
-
-def only_checks(cell):
-    """Whether a cell runs checks and does nothing else."""
-    return bool(checks(cell)) and _checks_in(cell.source)[1]
-
-
-@functools.lru_cache(maxsize=1024)
-def _checks_in(source):
-    """The names of the checks, and whether all else is a docstring and imports."""
-    tree = ast.parse(source)
-    calls = [node for node in ast.walk(tree)
-             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "check"]
-    alone = all(isinstance(node, ast.ImportFrom | ast.Import) or isinstance(node, ast.Expr)
-                and (isinstance(node.value, ast.Constant) or node.value in calls)
-                for node in tree.body)
-    return [node.args[0].value for node in calls], alone
 
 
 def text(notebook):

@@ -168,12 +168,12 @@ class Joined:
 
 def _prepare(control, sources, prepared):
     """Send the cells that the server does not know yet; not one too long for a socket."""
-    for source in dict.fromkeys(sources):
-        request = json.dumps([source]).encode()
-        if source not in prepared and len(request) < LARGEST_REQUEST:
-            prepared.add(source)
-            with _asking:
-                control.send(request)
+    for source in sources:
+        if source in prepared or len(request := json.dumps([source]).encode()) > LARGEST_REQUEST:
+            continue
+        prepared.add(source)
+        with _asking:
+            control.send(request)
 
 
 def _ask_for_fork(control, plan, channel, lines):

@@ -26,6 +26,7 @@ from traitlets.utils.importstring import import_item
 from autograder import notebooks, warm
 from autograder.execute import TrustedExecute
 from autograder.findings import findings
+from autograder.hidden_tests import checks
 from autograder.papers import Marked, Paper
 from autograder.rebuild import Unreadable, read_bytes, rebuild, unreadable
 from autograder.sandbox import GB
@@ -125,7 +126,7 @@ class Marker:
         """
         until = monotonic() + WARM_UP
         judge = self.execute.judge()
-        names = [name for cell in self.master.cells for name in notebooks.checks(cell)]
+        names = [name for cell in self.master.cells for name in checks(cell)]
         for name in names:
             judge.opened(name)
             judge.expected(name)

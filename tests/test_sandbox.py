@@ -541,9 +541,9 @@ def test_processor_time_is_limited_over_all_processes(kind, warm_server):
 def test_a_cell_can_be_interrupted_and_one_that_refuses_can_be_killed(kind, warm_server):
     """SIGINT gets through; where it is ignored, the kill does."""
     with a_kernel(kind) as kernel:
-        assert kernel.run("while True: pass", interrupt_after=0.5).startswith("KeyboardInterrupt")
+        assert kernel.run("while True: pass", interrupt_after=2).startswith("KeyboardInterrupt")
         sleep = "import time; time.sleep(60)"
-        assert kernel.run(sleep, interrupt_after=0.5).startswith("KeyboardInterrupt")
+        assert kernel.run(sleep, interrupt_after=2).startswith("KeyboardInterrupt")
         kernel.run("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
         kernel.begin("while True:\n    try:\n        pass\n    except BaseException: pass")
         start = time.monotonic()
