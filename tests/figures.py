@@ -194,6 +194,6 @@ def pick(tab, name, label):
 
 
 def hash_of(tab):
-    """The part of the address from # on, once it has been written."""
-    tab.wait_for_timeout(350)
-    return tab.url.partition("#")[2]
+    """The part of the address from # on, once the page's own timer has written it."""
+    return tab.evaluate("() => new Promise("
+                        "done => setTimeout(() => done(location.hash.slice(1)), 350))")
