@@ -419,10 +419,10 @@ def test_nothing_but_the_private_folders_can_be_written_to(kernel, place):
     "import socket; socket.socket(socket.AF_VSOCK)",
 ])
 def test_memory_that_no_limit_counts_and_doors_into_the_kernel_are_refused(kernel, code):
-    """The filter of system calls is in place."""
-    assert kernel.run(code).splitlines()[-1] in (
+    """The filter of system calls is in place; what a program says may come after the error."""
+    assert set(kernel.run(code).splitlines()) & {
         "PermissionError: [Errno 1] Operation not permitted", "AssertionError: refused",
-        "OSError: [Errno 97] Address family not supported by protocol")
+        "OSError: [Errno 97] Address family not supported by protocol"}
 
 
 # Limits
