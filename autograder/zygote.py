@@ -8,8 +8,8 @@ the JSON of a `sandbox.plan` and two file descriptors: the notebook's channel (s
 `autograder/shell.py`) and the pipe for the jail's own lines (see `autograder/jail.py`). The answer
 is the number of the warden's process and a handle of it. A request that is a list has sources of
 cells that notebooks to come will share; they are compiled, and nothing is answered. When a socket
-closes, the sandboxes that
-were asked for through it end; when CONTROL does, the server ends, and every sandbox with it.
+closes, the sandboxes that were asked for through it end; when CONTROL does, the server ends, and
+every sandbox with it.
 
 It holds nothing secret, and has one thread when it forks: threads do not live on in a fork.
 """

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
-from autograder import references, scan, wire
+from autograder import checking, references, scan, wire
 from autograder.checking import Remote
 from autograder.desk import CONNECTIONS, Desk
 from autograder.drivers import Forbidden, drive, linger, with_all, without
@@ -216,6 +216,21 @@ def test_garbage_does_not_stop_the_desk(desk):
         ask(None, raw=raw)
     desk.expect([NAME])
     assert ask({"judge": NAME, "outcomes": answers(ask)}) == {}
+    assert desk.verdicts[NAME].passed
+
+
+def test_inputs_that_came_with_the_cell_are_not_asked_for(desk, monkeypatch):
+    """They open the check, once, and the answer counts."""
+    desk, ask = desk
+    desk.expect([NAME, "convolution/conv2d/no_such"])
+    frames = desk.hand_out()
+    assert list(frames) == [NAME] and desk.hand_out() == {}
+    assert "error" in ask({"open": NAME})
+    monkeypatch.setattr(checking, "given", frames)
+    remote = Remote(str(desk.path))
+    cases, _ = remote.open(NAME)
+    assert same(cases, desk.judge.cases(NAME)) and remote.kept is None and not checking.given
+    remote.judge(NAME, tuple(drive(*case[:1], functions.conv2d, *case[1:]) for case in cases))
     assert desk.verdicts[NAME].passed
 
 
